@@ -1,0 +1,1 @@
+//! The command-line plumbing that the programs share.
