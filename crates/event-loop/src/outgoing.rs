@@ -1,0 +1,253 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+/// The bytes that wait to be sent on one stream.
+///
+/// A handler puts bytes in; the loop takes them out as the socket accepts them. Small pieces that a
+/// handler makes on the spot go in by [`write`](Self::write), which copies them; payloads that exist
+/// already go in by [`push`](Self::push), which keeps a reference and copies nothing, so one `Bytes`
+/// can wait in ten thousand queues. Both keep their order.
+///
+/// The queue is bounded. Past its limit `write` and `push` mark it as overflowed and the loop closes
+/// the connection ([`Closed::Overflowed`](crate::Closed::Overflowed)); a handler with a gentler
+/// policy uses [`try_push`](Self::try_push) and decides for itself.
+///
+/// An empty queue holds no heap memory of its own. A wrapper (TLS, compression) makes one for the
+/// handler that it wraps and empties it with [`chunks`](Self::chunks) and
+/// [`advance`](Self::advance).
+#[derive(Debug)]
+pub struct Outgoing {
+    /// What was pushed, and what was written before that.
+    segments: VecDeque<Bytes>,
+    /// What was written last; comes after all segments.
+    tail: Vec<u8>,
+    /// How much of the first piece is sent.
+    sent: usize,
+    len: usize,
+    limit: usize,
+    ended: bool,
+    closing: bool,
+    overflowed: bool,
+}
+
+/// A payload was refused because it does not fit into the queue's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueFull {
+    /// The length of the refused payload, in bytes.
+    pub refused: usize,
+    /// How many bytes wait in the queue.
+    pub queued: usize,
+    /// How many bytes may wait in the queue.
+    pub limit: usize,
+}
+
+impl Outgoing {
+    /// Makes an empty queue for at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            tail: Vec::new(),
+            sent: 0,
+            len: 0,
+            limit,
+            ended: false,
+            closing: false,
+            overflowed: false,
+        }
+    }
+
+    /// Copies `bytes` to the end of the queue.
+    ///
+    /// Past the limit, nothing is added and the connection will be closed. After
+    /// [`end`](Self::end), nothing is added.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if self.admit(bytes.len()).is_ok() {
+            self.tail.extend_from_slice(bytes);
+        } else {
+            self.overflowed |= !self.ended;
+        }
+    }
+
+    /// Adds `payload` to the end of the queue without copying it.
+    ///
+    /// Past the limit, nothing is added and the connection will be closed. After
+    /// [`end`](Self::end), nothing is added.
+    pub fn push(&mut self, payload: Bytes) {
+        if self.try_push(payload).is_err() {
+            self.overflowed |= !self.ended;
+        }
+    }
+
+    /// Adds `payload` to the end of the queue without copying it, if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when the payload would take the queue past its limit, or when the queue has
+    /// ended; the queue is as it was.
+    pub fn try_push(&mut self, payload: Bytes) -> Result<(), QueueFull> {
+        self.admit(payload.len())?;
+        if payload.is_empty() {
+            return Ok(());
+        }
+        if !self.tail.is_empty() {
+            let mut written = Bytes::from(std::mem::take(&mut self.tail));
+            if self.segments.is_empty() {
+                bytes::Buf::advance(&mut written, std::mem::take(&mut self.sent));
+            }
+            self.segments.push_back(written);
+        }
+        self.segments.push_back(payload);
+        Ok(())
+    }
+
+    /// Ends this side of the conversation: what is queued is sent, then the peer learns that no more
+    /// will come (a half-close). What the peer still sends is received as before.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Ends the whole conversation: what is queued is sent, then the connection is closed. What the
+    /// peer still sends is thrown away.
+    pub fn close(&mut self) {
+        self.ended = true;
+        self.closing = true;
+    }
+
+    /// Fills `slices` with the front of the queue and says how many it filled.
+    pub fn chunks<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pieces = self
+            .segments
+            .iter()
+            .map(|segment| &segment[..])
+            .chain([&self.tail[..]]);
+        let mut filled = 0;
+        let mut skip = self.sent;
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
+            let piece = &piece[std::mem::take(&mut skip)..];
+            if !piece.is_empty() {
+                *slice = IoSlice::new(piece);
+                filled += 1;
+            }
+        }
+        filled
+    }
+
+    /// Removes the first `count` bytes: they are sent.
+    ///
+    /// # Panics
+    ///
+    /// When `count` is more than the queue holds.
+    pub fn advance(&mut self, count: usize) {
+        assert!(
+            count <= self.len,
+            "advanced {count} bytes in a queue of {}",
+            self.len
+        );
+        self.len -= count;
+        self.sent += count;
+        while let Some(first) = self.segments.front() {
+            if self.sent < first.len() {
+                return;
+            }
+            self.sent -= first.len();
+            self.segments.pop_front();
+        }
+        if self.len == 0 {
+            self.segments = VecDeque::new();
+            self.tail.clear();
+            self.sent = 0;
+        } else if self.sent >= self.tail.len() / 2 && self.sent > 0 {
+            // Half of the buffer is behind us: move the rest down, so that a queue that is never
+            // quite empty does not grow for ever. Each byte moves at most once for each one sent.
+            self.tail.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many bytes may wait.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether [`end`](Self::end) or [`close`](Self::close) was called.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether [`write`](Self::write) or [`push`](Self::push) went past the limit.
+    #[must_use]
+    pub fn is_overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Exchanges the unused write buffer with `spare`, so that many queues take turns with one.
+    pub(crate) fn swap_buffer(&mut self, spare: &mut Vec<u8>) {
+        debug_assert!(self.tail.is_empty(), "the buffer is in use");
+        std::mem::swap(&mut self.tail, spare);
+    }
+
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.tail.capacity() > 0
+    }
+
+    /// The only piece, where there is only one.
+    pub(crate) fn single_chunk(&self) -> Option<&[u8]> {
+        match self.segments.len() {
+            0 => Some(&self.tail[self.sent..]),
+            1 if self.tail.is_empty() => Some(&self.segments[0][self.sent..]),
+            _ => None,
+        }
+    }
+
+    fn admit(&mut self, more: usize) -> Result<(), QueueFull> {
+        if self.ended || more > self.limit - self.len {
+            return Err(QueueFull {
+                refused: more,
+                queued: self.len,
+                limit: self.limit,
+            });
+        }
+        self.len += more;
+        Ok(())
+    }
+}
+
+impl fmt::Display for QueueFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            refused,
+            queued,
+            limit,
+        } = self;
+        write!(
+            f,
+            "{refused} bytes do not fit into a queue that holds {queued} of {limit} bytes"
+        )
+    }
+}
+
+impl std::error::Error for QueueFull {}
