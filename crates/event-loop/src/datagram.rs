@@ -3,7 +3,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use crate::context::Core;
+use crate::turn::Core;
 use crate::{Context, DatagramHandler, Key, QueueFull};
 
 /// The datagrams that wait to be sent on one socket.
@@ -83,6 +83,7 @@ pub(crate) struct DatagramSource<M> {
     pub(crate) is_readable: bool,
     pub(crate) is_writable: bool,
     pub(crate) is_paused: bool,
+    pub(crate) is_ready: bool,
 }
 
 impl<M: 'static> DatagramSource<M> {
@@ -94,6 +95,7 @@ impl<M: 'static> DatagramSource<M> {
             is_readable: false,
             is_writable: true,
             is_paused: false,
+            is_ready: false,
         }
     }
 }

@@ -5,12 +5,12 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::context::{Core, Source};
 use crate::datagram::DatagramSource;
 use crate::handler::Peer;
 use crate::listener::ListenerSource;
 use crate::poller::Poller;
 use crate::socket::begin_connect;
+use crate::turn::{Core, Source};
 use crate::{
     DatagramHandler, Handle, Key, Listener, LoopOptions, Options, PostError, Socket, Stats,
     StreamHandler, sim,

@@ -19,6 +19,7 @@ mod slots;
 mod socket;
 mod stream;
 mod timers;
+mod turn;
 
 pub use context::Context;
 pub use datagram::Datagrams;

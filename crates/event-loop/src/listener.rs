@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::net::SocketFlags;
 
-use crate::context::{Core, Timer};
 use crate::handler::Peer;
+use crate::turn::{Core, Timer};
 use crate::{Context, Key, Options, Outgoing, Socket, StreamHandler, sim};
 
 /// A listening socket to put on a loop: made from a TCP, Unix or simulated listener.
@@ -76,6 +76,7 @@ pub(crate) struct ListenerSource<M> {
     accept: Option<Accept<M>>,
     pub(crate) is_readable: bool,
     pub(crate) is_full: bool,
+    pub(crate) is_ready: bool,
     /// How long the next pause lasts; `None` while accepting goes well.
     pause: Option<Duration>,
     pub(crate) is_pausing: bool,
@@ -105,6 +106,7 @@ impl<M: 'static> ListenerSource<M> {
             accept: Some(accept),
             is_readable: false,
             is_full: false,
+            is_ready: false,
             pause: None,
             is_pausing: false,
         }

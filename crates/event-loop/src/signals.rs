@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use signal_hook::SigId;
 
-use crate::context::{Core, Source};
+use crate::turn::{Core, Source};
 use crate::{Context, Key};
 
 type Handler<M> = Box<dyn FnMut(&mut Context<'_, M>)>;
@@ -15,6 +15,7 @@ pub(crate) struct SignalSource<M> {
     arrivals: UnixStream,
     registration: SigId,
     handler: Option<Handler<M>>,
+    pub(crate) is_ready: bool,
 }
 
 impl<M> SignalSource<M> {
@@ -26,6 +27,7 @@ impl<M> SignalSource<M> {
             arrivals,
             registration,
             handler: Some(handler),
+            is_ready: false,
         })
     }
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::rc::Rc;
 
-use crate::context::{Core, Timer};
 use crate::handler::Closed;
 use crate::listener::Origin;
 use crate::timers::TimerKey;
+use crate::turn::{Core, Timer, ticks};
 use crate::{Context, Key, Outgoing, Socket, StreamHandler};
 
 pub(crate) struct Stream<M> {
@@ -32,6 +32,7 @@ pub(crate) struct Stream<M> {
     is_watching_writes: bool,
     /// Its key is in the list of streams to flush at the end of the turn.
     is_dirty: bool,
+    pub(crate) is_ready: bool,
     pub(crate) is_paused: bool,
     /// Above the high-water mark, and not yet down to the low one.
     is_choked: bool,
@@ -93,12 +94,13 @@ impl<M: 'static> Core<M> {
             is_handshaking,
             is_watching_writes: false,
             is_dirty: false,
+            is_ready: false,
             is_paused: false,
             is_choked: false,
             peer_has_finished: false,
             socket,
         };
-        let given = self.sources.insert(crate::context::Source::Stream(stream));
+        let given = self.sources.insert(crate::turn::Source::Stream(stream));
         debug_assert_eq!(given, key, "the key was foreseen");
         self.arm_deadline(key);
         if is_connected {
@@ -329,7 +331,7 @@ impl<M: 'static> Core<M> {
     }
 
     fn watch_writes(&mut self, key: Key) {
-        let Some(crate::context::Source::Stream(stream)) = self.sources.get_mut(key) else {
+        let Some(crate::turn::Source::Stream(stream)) = self.sources.get_mut(key) else {
             return;
         };
         stream.is_watching_writes = true;
@@ -466,9 +468,4 @@ impl<M> Stream<M> {
     pub(crate) fn is_counted(&self) -> bool {
         self.is_counted
     }
-}
-
-/// Rounded up, so that no deadline comes early.
-pub(crate) fn ticks(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
