@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::offload::{self, Pool};
-use crate::socket::begin_connect;
 use crate::timers::TimerKey;
 use crate::turn::{Core, Post, Timer};
 use crate::{
@@ -55,7 +54,7 @@ impl<M: 'static> Context<'_, M> {
     /// # Errors
     ///
     /// [`PostError::Gone`] when there is no such handler, [`PostError::Full`] when
-    /// [`message_queue`](LoopOptions::message_queue) messages wait.
+    /// [`message_queue`](crate::LoopOptions::message_queue) messages wait.
     pub fn post(&mut self, key: Key, message: M) -> Result<(), PostError<M>> {
         if self.core.sources.get(key).is_none() {
             return Err(PostError::Gone(message));
@@ -93,7 +92,7 @@ impl<M: 'static> Context<'_, M> {
     ///
     /// # Errors
     ///
-    /// [`PostError::Full`] when [`message_queue`](LoopOptions::message_queue) messages wait.
+    /// [`PostError::Full`] when [`message_queue`](crate::LoopOptions::message_queue) messages wait.
     pub fn publish(&mut self, group: u64, message: M) -> Result<(), PostError<M>>
     where
         M: Clone,
@@ -113,7 +112,7 @@ impl<M: 'static> Context<'_, M> {
     ///
     /// # Errors
     ///
-    /// [`OffloadError::Full`] when [`offload_queue`](LoopOptions::offload_queue) pieces of work wait,
+    /// [`OffloadError::Full`] when [`offload_queue`](crate::LoopOptions::offload_queue) pieces of work wait,
     /// [`OffloadError::NoThread`] when there is no thread and the system gives none.
     pub fn offload<T>(
         &mut self,
@@ -190,8 +189,7 @@ impl<M: 'static> Context<'_, M> {
         options: Options,
         handler: impl StreamHandler<M> + 'static,
     ) -> io::Result<Key> {
-        self.core
-            .add_single_stream(begin_connect(address)?, options, Box::new(handler))
+        self.core.connect(address, options, Box::new(handler))
     }
 
     /// Stops the loop as [`EventLoop::stop`](crate::EventLoop::stop) does.

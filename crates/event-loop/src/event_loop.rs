@@ -9,7 +9,6 @@ use crate::datagram::DatagramSource;
 use crate::handler::Peer;
 use crate::listener::ListenerSource;
 use crate::poller::Poller;
-use crate::socket::begin_connect;
 use crate::turn::{Core, Source};
 use crate::{
     DatagramHandler, Handle, Key, Listener, LoopOptions, Options, PostError, Socket, Stats,
@@ -117,8 +116,7 @@ impl<M: 'static> EventLoop<M> {
         options: Options,
         handler: impl StreamHandler<M> + 'static,
     ) -> io::Result<Key> {
-        self.core
-            .add_single_stream(begin_connect(address)?, options, Box::new(handler))
+        self.core.connect(address, options, Box::new(handler))
     }
 
     /// Serves a datagram socket. A panic in its handler costs the call in which it happened; the
@@ -148,7 +146,8 @@ impl<M: 'static> EventLoop<M> {
     ///
     /// # Errors
     ///
-    /// What the system says to the signal (some can't be handled) or to watching for it.
+    /// `InvalidInput` for a signal that can't be handled (such as 9, SIGKILL); otherwise what the
+    /// system says to the signal or to watching for it.
     #[cfg(feature = "signals")]
     pub fn on_signal(
         &mut self,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::net::SocketFlags;
 
 use crate::handler::Peer;
+use crate::stream::Newcomer;
 use crate::turn::{Core, Timer};
 use crate::{Context, Key, Options, Outgoing, Socket, StreamHandler, sim};
 
@@ -200,7 +201,11 @@ impl<M: 'static> Core<M> {
                 let refusal = Refusal(Rc::clone(&origin));
                 origin.refusing.set(origin.refusing.get() + 1);
                 // Where even a refusal can't be watched, the newcomer is closed without one.
-                let _ = self.add_stream(socket, origin, Box::new(refusal), false);
+                let newcomer = Newcomer {
+                    is_connected: true,
+                    is_counted: false,
+                };
+                let _ = self.add_stream(socket, origin, Box::new(refusal), newcomer);
             }
             return;
         }
@@ -216,7 +221,11 @@ impl<M: 'static> Core<M> {
             self.stats.panicked += 1;
             return;
         };
-        match self.add_stream(socket, Rc::clone(&origin), handler, true) {
+        let newcomer = Newcomer {
+            is_connected: true,
+            is_counted: true,
+        };
+        match self.add_stream(socket, origin, handler, newcomer) {
             Ok(_) => self.stats.accepted += 1,
             Err(error) => tracing::warn!(%peer, %error, "can't watch an accepted connection"),
         }

@@ -121,15 +121,11 @@ impl Poller {
             .reregister(&mut SourceFd(&fd), token(key), both)
     }
 
+    /// Closing a socket takes it out of the poller by itself; standard input stays open.
     pub(crate) fn forget(&self, socket: &Socket) {
-        match (self, &socket.0, socket.raw_fd()) {
-            (_, Kind::Sim(socket), _) => socket.close(),
-            // Closing a socket takes it out of the poller by itself; standard input stays open.
-            (Self::Os { poll, .. }, Kind::Stdin, Some(fd)) => {
-                // Not watched at all when it is a file, and then there is nothing to undo.
-                let _ = poll.registry().deregister(&mut SourceFd(&fd));
-            }
-            _ => {}
+        if let (Self::Os { poll, .. }, Kind::Stdin, Some(fd)) = (self, &socket.0, socket.raw_fd()) {
+            // Not watched at all when it is a file, and then there is nothing to undo.
+            let _ = poll.registry().deregister(&mut SourceFd(&fd));
         }
     }
 

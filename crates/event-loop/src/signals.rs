@@ -20,6 +20,10 @@ pub(crate) struct SignalSource<M> {
 
 impl<M> SignalSource<M> {
     pub(crate) fn new(signal: i32, handler: Handler<M>) -> io::Result<Self> {
+        if signal_hook::consts::FORBIDDEN.contains(&signal) {
+            let text = format!("signal {signal} can't be handled");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         let (arrivals, bell) = UnixStream::pair()?;
         arrivals.set_nonblocking(true)?;
         let registration = signal_hook::low_level::pipe::register(signal, bell)?;

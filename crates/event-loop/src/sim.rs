@@ -215,8 +215,10 @@ impl Socket {
     pub(crate) fn shutdown_write(&self) {
         self.pipe.borrow_mut().loop_has_finished = true;
     }
+}
 
-    pub(crate) fn close(&self) {
+impl Drop for Socket {
+    fn drop(&mut self) {
         let mut pipe = self.pipe.borrow_mut();
         pipe.loop_has_finished = true;
         pipe.loop_has_closed = true;

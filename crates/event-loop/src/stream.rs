@@ -57,15 +57,24 @@ enum Stage {
     Doomed,
 }
 
+pub(crate) struct Newcomer {
+    /// Otherwise its connection is still being made.
+    pub(crate) is_connected: bool,
+    /// Counts as an open connection, here and against its listener's `max_connections`.
+    pub(crate) is_counted: bool,
+}
+
 impl<M: 'static> Core<M> {
     pub(crate) fn add_stream(
         &mut self,
         socket: Socket,
         origin: Rc<Origin>,
         handler: Box<dyn StreamHandler<M>>,
-        is_counted: bool,
+        Newcomer {
+            is_connected,
+            is_counted,
+        }: Newcomer,
     ) -> io::Result<Key> {
-        let is_connected = socket.is_connected()?;
         let key = self.sources.next_key();
         let watched = self.poller.watch(&socket, key)?;
         let out = Outgoing::new(origin.options.max_queue_len);
@@ -73,7 +82,6 @@ impl<M: 'static> Core<M> {
             origin.open.set(origin.open.get() + 1);
             self.stats.open += 1;
         }
-        let is_handshaking = !is_connected || handler.handshaking();
         let stream = Stream {
             handler: Some(handler),
             out,
@@ -91,7 +99,8 @@ impl<M: 'static> Core<M> {
             } else {
                 Stage::Connecting
             },
-            is_handshaking,
+            // Until the handler says otherwise.
+            is_handshaking: true,
             is_watching_writes: false,
             is_dirty: false,
             is_ready: false,
@@ -215,11 +224,15 @@ impl<M: 'static> Core<M> {
         let Some(mut handler) = stream.handler.take() else {
             return;
         };
+        let mut is_handshaking = stream.is_handshaking;
         let mut out = std::mem::replace(&mut stream.out, Outgoing::new(0));
         if !out.has_buffer() {
             out.swap_buffer(&mut self.spare_buffer);
         }
-        let survived = self.guard(key, |cx| call(&mut *handler, &mut out, cx));
+        let survived = self.guard(key, |cx| {
+            call(&mut *handler, &mut out, cx);
+            is_handshaking = is_handshaking && handler.handshaking();
+        });
         if out.is_empty() && out.has_buffer() && self.spare_buffer.capacity() == 0 {
             out.swap_buffer(&mut self.spare_buffer);
         }
@@ -232,7 +245,7 @@ impl<M: 'static> Core<M> {
             self.guard(key, move |_| drop(handler));
             return self.doom(key, Closed::Panicked);
         }
-        stream.is_handshaking = stream.is_handshaking && handler.handshaking();
+        stream.is_handshaking = is_handshaking;
         stream.handler = Some(handler);
         if stream.out.is_overflowed() {
             let (queued, limit) = (stream.out.len(), stream.out.limit());

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use crate::listener::{ListenerSource, Origin};
 use crate::offload::{self, Pool};
 use crate::poller::{Poller, Ready};
 use crate::slots::Slots;
-use crate::stream::Stream;
+use crate::socket::begin_connect;
+use crate::stream::{Newcomer, Stream};
 use crate::timers::{TimerKey, Wheel};
 use crate::{Context, Key, LoopOptions, Options, PostError, Socket, Stats, StreamHandler};
 
@@ -462,7 +464,27 @@ impl<M: 'static> Core<M> {
         handler: Box<dyn StreamHandler<M>>,
     ) -> io::Result<Key> {
         socket.prepare()?;
-        self.add_stream(socket, Rc::new(Origin::single(options)), handler, true)
+        let newcomer = Newcomer {
+            is_connected: socket.is_connected()?,
+            is_counted: true,
+        };
+        self.add_stream(socket, Rc::new(Origin::single(options)), handler, newcomer)
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        address: SocketAddr,
+        options: Options,
+        handler: Box<dyn StreamHandler<M>>,
+    ) -> io::Result<Key> {
+        let socket = begin_connect(address)?;
+        socket.prepare()?;
+        // Even a connection that has failed already is told of by `closed`.
+        let newcomer = Newcomer {
+            is_connected: false,
+            is_counted: true,
+        };
+        self.add_stream(socket, Rc::new(Origin::single(options)), handler, newcomer)
     }
 
     pub(crate) fn set_timer(&mut self, key: Key, after: Duration, timer: Timer) -> TimerKey {
