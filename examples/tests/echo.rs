@@ -159,3 +159,33 @@ fn bad_options_end_it_with_exit_code_2() {
         assert!(!ended.stderr.contains("panicked"), "{bad:?}: {ended:?}");
     }
 }
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let server = start();
+    let mut deaf = connect(&server);
+    deaf.set_write_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    while deaf.write_all(&[7; 65536]).is_ok() {}
+    // With this one's echo still unsent, the server would wait for a while.
+    server.signal(Signal::TERM);
+    server.stderr.wait_for("stopping");
+    server.signal(Signal::INT);
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+}
+
+#[test]
+fn quiet_says_nothing_and_help_says_all() {
+    let server = Program::start("echo_server", &["--listen", "127.0.0.1:0", "-q"]);
+    server.url();
+    server.signal(Signal::TERM);
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.stderr, "");
+    let help = Program::start("echo_server", &["--help"]).wait();
+    assert_eq!(help.status.code(), Some(0));
+    for option in ["--listen", "--strategy", "--max-connections", "--verbose"] {
+        assert!(help.stdout.contains(option), "{option}: {}", help.stdout);
+    }
+}
