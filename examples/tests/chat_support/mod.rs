@@ -50,7 +50,10 @@ pub(crate) struct Member(pub(crate) BufReader<TcpStream>);
 
 impl Member {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::new(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    pub(crate) fn new(stream: TcpStream) -> Self {
         stream
             .set_read_timeout(Some(DEADLINE))
             .expect("a timeout is possible");
