@@ -149,16 +149,16 @@ fn fib_says_what_is_wrong() {
 fn a_slow_fib_delays_nobody() {
     let servers = start();
     let slow = client("127.0.0.1");
-    slow.send_to(b"38", servers.fib).unwrap();
+    slow.send_to(b"40", servers.fib).unwrap();
     let quick = client("127.0.0.2");
     assert_eq!(ask_text(&quick, servers.fib, "5"), "8");
     assert_eq!(ask_text(&quick, servers.echo, "there?"), "there?");
     // The threads are not all taken by the one source either.
-    slow.send_to(b"37", servers.fib).unwrap();
+    slow.send_to(b"22", servers.fib).unwrap();
     assert_eq!(ask_text(&quick, servers.fib, "21"), "17711");
     assert_eq!(answer_at_once(&slow, servers.fib, &quick), None);
-    assert_eq!(receive(&slow), b"63245986");
-    assert_eq!(receive(&slow), b"39088169");
+    assert_eq!(receive(&slow), b"165580141");
+    assert_eq!(receive(&slow), b"28657");
 }
 
 #[test]
