@@ -25,7 +25,7 @@ use event_loop::{
 };
 use examples::{Address, Logging};
 use framing::{Decoder, Encoder, FrameError, Pattern, Prefix};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, ExternalPrinter};
 
 /// Talks with everybody on a chat_server
@@ -78,12 +78,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             .and_then(|stream| event_loop.add_stream(stream, patient(), server)),
     };
     added.map_err(|error| format!("can't reach {}: {error}", args.connect))?;
-    let modes = tcgetattr(io::stdin());
     event_loop.run()?;
-    if let Ok(modes) = modes {
-        // The line editor may be in the middle of a line.
-        tcsetattr(io::stdin(), OptionalActions::Now, &modes)?;
-    }
     outcome.replace(Ok(())).map_err(Into::into)
 }
 
@@ -122,7 +117,11 @@ enum Stage {
 enum Screen {
     Plain,
     /// Prints above the line that is being typed.
-    Editor(Box<dyn ExternalPrinter>),
+    Editor {
+        printer: Box<dyn ExternalPrinter>,
+        /// How the terminal was before.
+        modes: Termios,
+    },
 }
 
 /// No more input is taken while more than this waits to be sent.
@@ -213,7 +212,10 @@ impl Server {
         self.stage = Stage::Talking;
         if io::stdin().is_terminal() && io::stdout().is_terminal() {
             let mut editor = DefaultEditor::new()?;
-            self.screen = Screen::Editor(Box::new(editor.create_external_printer()?));
+            self.screen = Screen::Editor {
+                printer: Box::new(editor.create_external_printer()?),
+                modes: tcgetattr(io::stdin())?,
+            };
             let prompt = format!("[{}@{ip}]> ", self.name);
             let (handle, server) = (cx.handle(), cx.key());
             thread::spawn(move || type_lines(editor, &prompt, &handle, server));
@@ -249,12 +251,24 @@ impl Server {
 impl Screen {
     fn show(&mut self, text: &str) -> Result<(), Box<dyn Error>> {
         match self {
-            Self::Editor(printer) => Ok(printer.print(format!("{text}\n"))?),
+            Self::Editor { printer, .. } => Ok(printer.print(format!("{text}\n"))?),
             Self::Plain => {
                 let mut stdout = io::stdout().lock();
                 writeln!(stdout, "{text}")?;
                 Ok(stdout.flush()?)
             }
+        }
+    }
+}
+
+impl Drop for Screen {
+    /// Gives the terminal back. The editor's thread may be in the middle of a line, with its own way of
+    /// pasting, and can't be stopped there.
+    fn drop(&mut self) {
+        if let Self::Editor { modes, .. } = self {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+            println!("\x1b[?2004l");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use chat_support::{Member, Server};
+use socket2::SockRef;
 use support::Program;
 
 fn client(name: &str, address: impl ToString) -> Program {
@@ -76,7 +77,7 @@ fn rust_and_python_understand_each_other() {
 
 #[test]
 fn a_long_input_arrives_whole() {
-    const COUNT: usize = 100_000;
+    const COUNT: usize = 20_000;
     let server = Server::start(&[]);
     let mut bob = server.join("bob");
     let mut alice = client("alice", server.address);
@@ -94,6 +95,32 @@ fn a_long_input_arrives_whole() {
         next += 1;
     }
     writer.join().unwrap();
+    let ended = alice.wait();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_slow_server_slows_the_input() {
+    const LEN: usize = 8 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&listener)
+        .set_recv_buffer_size(16 << 10)
+        .unwrap();
+    let mut alice = client("alice", listener.local_addr().unwrap());
+    let (stream, _) = listener.accept().unwrap();
+    let mut server = Member::new(stream);
+    server.expect("NAME: alice");
+    server.say("CLIENT: 127.0.0.1");
+    let line = "x".repeat(1023);
+    let mut stdin = alice.take_stdin();
+    let input = format!("{line}\n").repeat(LEN / 1024);
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    for _ in 0..LEN / 1024 {
+        server.expect(&line);
+    }
+    assert_eq!(server.hear(), None);
+    writer.join().unwrap().unwrap();
+    drop(server);
     let ended = alice.wait();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
@@ -163,4 +190,55 @@ fn a_strange_server_controls_no_terminal() {
         "{ended:?}"
     );
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+}
+
+/// The client on a terminal of its own, and what the shell does there afterwards.
+fn client_at_a_terminal(address: impl ToString, afterwards: &str) -> Program {
+    let program = support::path("chat_client");
+    let program = program.display();
+    let address = address.to_string();
+    let command = format!("'{program}' --name alice --connect {address}; {afterwards}");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+    Program::start_command(script.env("TERM", "xterm").env("SHELL", "/bin/sh"))
+}
+
+#[test]
+fn the_prompt_stays_whole_while_messages_arrive() {
+    let server = Server::start(&[]);
+    let mut bob = server.join("bob");
+    let mut alice = client_at_a_terminal(server.address, "exit $?");
+    bob.expect("\n(Connected: New client (2) from alice@127.0.0.1)");
+    alice.stdout.wait_for("[alice@127.0.0.1]> ");
+    let mut keyboard = alice.take_stdin();
+    keyboard.write_all(b"half a li").unwrap();
+    alice.stdout.wait_for("half a li");
+    bob.say("excuse me");
+    // The message stands on lines of its own, and what was typed is there again behind the prompt.
+    alice.stdout.find("the message and the prompt", |shown| {
+        let (_, after) = shown.split_once("#[bob@127.0.0.1]>>excuse me\r\n")?;
+        after.contains("[alice@127.0.0.1]> half a li").then_some(())
+    });
+    keyboard.write_all(b"ne\r").unwrap();
+    bob.expect("\n#[alice@127.0.0.1]>>half a line");
+    keyboard.write_all(b"\x04").unwrap();
+    bob.expect("\n(Now hung up: Client from alice@127.0.0.1)");
+    let ended = alice.wait();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_lost_server_leaves_the_terminal_as_it_was() {
+    let server = Server::start(&[]);
+    let mut bob = server.join("bob");
+    let mut alice = client_at_a_terminal(server.address, "stty -a");
+    bob.expect("\n(Connected: New client (2) from alice@127.0.0.1)");
+    alice.stdout.wait_for("[alice@127.0.0.1]> ");
+    let mut keyboard = alice.take_stdin();
+    keyboard.write_all(b"half a li").unwrap();
+    alice.stdout.wait_for("half a li");
+    drop(server);
+    let shown = alice.stdout.wait_for("icanon");
+    assert!(shown.contains("\r\nerror: lost the server"), "{shown}");
+    assert!(!shown.contains("-icanon"), "{shown}");
 }
