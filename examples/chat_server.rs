@@ -22,7 +22,8 @@
 //! `<` or `>`, a control character, invisible, or white space other than single spaces inside. In a
 //! text, every line after the first is marked by `>>`, and control characters become `�`.
 //!
-//! Who breaks a rule gets `\n(Refused: …)` with the reason and is disconnected. Who reads too slowly
+//! A login must be there after ten seconds, and a message that has begun must come at a kilobyte a
+//! second. Who breaks a rule gets `\n(Refused: …)` with the reason and is disconnected. Who reads too slowly
 //! has at most a queue's length waiting; what does not fit is left out and replaced by
 //! `\n(Missed: 17 messages)`, or ends the connection (`--slow-peer disconnect`). Nothing more is read
 //! from somebody who has a quarter of the queue waiting.
@@ -30,6 +31,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::error::Error;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,6 +41,7 @@ use clap::{Parser, ValueEnum};
 use event_loop::{Closed, Context, EventLoop, Options, Outgoing, Peer, StreamHandler};
 use examples::{Address, Logging};
 use framing::{Decoder, Encoder, Limits, Pattern, Prefix};
+use rustix::process::{Resource, getrlimit};
 
 /// A chat room: whatever one client says, all others hear
 #[derive(Parser)]
@@ -56,7 +59,7 @@ struct Args {
     /// How many connections may be open; more are turned away
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_connections: usize,
-    /// How long a client may take to log in
+    /// How long a client may take to log in, and let a message stand still that it has begun
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     login_timeout: Duration,
     #[command(flatten)]
@@ -83,9 +86,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    examples::raise_file_limit()?;
     let queue_len = args.queue as usize;
     let places = args.max_connections;
+    examples::raise_file_limit()?;
+    let files = getrlimit(Resource::Nofile).current;
+    if files.is_some_and(|files| files < places as u64) {
+        tracing::warn!(
+            places,
+            files,
+            "fewer open files are allowed than places offered"
+        );
+    }
     let options = Options {
         max_connections: places,
         refusal: notice(&format!("Refused: {places} of {places} places are taken")),
@@ -99,8 +110,17 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let room = Rc::new(RefCell::new(Room::default()));
     let mut event_loop = EventLoop::new()?;
     examples::stop_on_signals(&mut event_loop)?;
+    let limits = Limits {
+        max_frame_len: MAX_TEXT_LEN,
+        grace: args.login_timeout,
+        ..Limits::default()
+    };
     let (shared, slow_peer) = (Rc::clone(&room), args.slow_peer);
-    let accept = move |peer| Client::new(peer, slow_peer, Rc::clone(&shared));
+    let accept = move |peer| Client {
+        decoder: Decoder::with_limits(Pattern::Prefix(Prefix::U32Be), limits),
+        is_timed: false,
+        conversation: Conversation::new(peer, slow_peer, Rc::clone(&shared)),
+    };
     let _listening = args.listen.listen(&mut event_loop, options, accept)?;
     let stats = event_loop.run()?;
     let Room { said, missed, .. } = *room.borrow();
@@ -151,29 +171,6 @@ struct Conversation {
 }
 
 impl Client {
-    fn new(peer: Peer, slow_peer: SlowPeer, room: Rc<RefCell<Room>>) -> Self {
-        let ip = match peer {
-            Peer::Tcp(address) => address.ip().to_canonical().to_string(),
-            other => other.to_string(),
-        };
-        let limits = Limits {
-            max_frame_len: MAX_TEXT_LEN,
-            ..Limits::default()
-        };
-        Self {
-            decoder: Decoder::with_limits(Pattern::Prefix(Prefix::U32Be), limits),
-            is_timed: false,
-            conversation: Conversation {
-                room,
-                slow_peer,
-                ip,
-                name: None,
-                missed: 0,
-                is_stopping: false,
-            },
-        }
-    }
-
     fn take_frames(&mut self, mut input: &[u8], out: &mut Outgoing, cx: &mut Context<'_, Bytes>) {
         for _ in 0..FRAMES_A_TURN {
             let outcome = match self.decoder.decode(&mut input) {
@@ -182,7 +179,7 @@ impl Client {
                 Err(error) => Err(error.to_string()),
             };
             if let Err(why) = outcome {
-                return refuse(&why, out);
+                return self.conversation.refuse(&why, out, cx);
             }
         }
         self.decoder.receive(input);
@@ -213,11 +210,12 @@ impl StreamHandler<Bytes> for Client {
         self.is_timed = false;
         match self.decoder.handle_timeout(cx.now()) {
             Ok(()) => self.time_frame(cx),
-            Err(error) => refuse(&error.to_string(), out),
+            Err(error) => self.conversation.refuse(&error.to_string(), out, cx),
         }
     }
 
-    fn peer_finished(&mut self, out: &mut Outgoing, _: &mut Context<'_, Bytes>) {
+    fn peer_finished(&mut self, out: &mut Outgoing, cx: &mut Context<'_, Bytes>) {
+        self.conversation.hang_up(&"finished", cx);
         out.close();
     }
 
@@ -246,6 +244,21 @@ impl StreamHandler<Bytes> for Client {
 }
 
 impl Conversation {
+    fn new(peer: Peer, slow_peer: SlowPeer, room: Rc<RefCell<Room>>) -> Self {
+        let ip = match peer {
+            Peer::Tcp(address) => address.ip().to_canonical().to_string(),
+            other => other.to_string(),
+        };
+        Self {
+            room,
+            slow_peer,
+            ip,
+            name: None,
+            missed: 0,
+            is_stopping: false,
+        }
+    }
+
     /// Acts on a frame; the error is why the client must go.
     fn frame(
         &mut self,
@@ -320,16 +333,24 @@ impl Conversation {
         }
     }
 
-    fn hang_up(&mut self, why: &Closed, cx: &mut Context<'_, Bytes>) {
+    /// Tells a client that it must go, and why.
+    fn refuse(&mut self, why: &str, out: &mut Outgoing, cx: &mut Context<'_, Bytes>) {
+        out.push(notice(&format!("Refused: {why}")));
+        out.close();
+        self.hang_up(&why, cx);
+    }
+
+    /// Gives the name back and tells the others, once; the connection may linger for a while.
+    fn hang_up(&mut self, why: &dyn Display, cx: &mut Context<'_, Bytes>) {
         let Some(who) = self.who() else {
-            return tracing::debug!("somebody from {} left: {why}", self.ip);
+            return;
         };
         tracing::debug!("{who} left: {why}");
         if let Some(name) = self.name.take() {
             self.room.borrow_mut().names.remove(&name);
         }
         if !self.is_stopping {
-            // Nobody is left to be refused.
+            // Only a loop that is overwhelmed refuses a message, and this one is no loss.
             let _ = publish(&format!("\n(Now hung up: Client from {who})"), cx);
         }
     }
@@ -345,12 +366,6 @@ impl Conversation {
 fn publish(text: &str, cx: &mut Context<'_, Bytes>) -> Result<(), String> {
     cx.publish(ROOM, framed(text))
         .map_err(|error| format!("too busy: {error}"))
-}
-
-/// Tells a client that it must go, and why.
-fn refuse(why: &str, out: &mut Outgoing) {
-    out.push(notice(&format!("Refused: {why}")));
-    out.close();
 }
 
 fn notice(text: &str) -> Bytes {

@@ -31,7 +31,9 @@ fn talks_through_a_pipe(mut client: Program, bob: &mut Member) {
         .stdout
         .wait_for("#[bob@127.0.0.1]>>good morning\n>>alice\n");
     let mut stdin = client.take_stdin();
-    stdin.write_all("hello\n\nwörld\nlast".as_bytes()).unwrap();
+    stdin
+        .write_all("hello\n\nwörld\nlast".as_bytes())
+        .expect("the client reads");
     drop(stdin);
     bob.expect("\n#[alice@127.0.0.1]>>hello");
     bob.expect("\n#[alice@127.0.0.1]>>wörld");

@@ -88,6 +88,18 @@ fn who_never_logs_in_is_disconnected() {
 }
 
 #[test]
+fn a_message_that_has_begun_may_not_stand_still() {
+    let server = Server::start(&["--login-timeout", "0.2"]);
+    let (mut alice, mut bob) = server.alice_and_bob();
+    bob.write(&frame(b"whole"));
+    bob.write(&frame(b"unfinished")[..9]);
+    let why = bob.expect_refusal();
+    assert!(why.starts_with("only 9 bytes"), "{why}");
+    alice.expect("\n#[bob@127.0.0.1]>>whole");
+    alice.expect("\n(Now hung up: Client from bob@127.0.0.1)");
+}
+
+#[test]
 fn a_reset_is_a_hang_up() {
     let server = Server::start(&[]);
     let (mut alice, mut bob) = server.alice_and_bob();
@@ -97,6 +109,7 @@ fn a_reset_is_a_hang_up() {
         .unwrap();
     drop(bob);
     alice.expect("\n(Now hung up: Client from bob@127.0.0.1)");
+    drop(alice);
     server.program.signal(Signal::TERM);
     let ended = server.program.wait();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
