@@ -184,8 +184,9 @@ impl<M: 'static> EventLoop<M> {
         self.core.turn(wait)
     }
 
-    /// Stops the loop: listeners are closed at once, each stream's handler is told by
-    /// [`stopping`](StreamHandler::stopping), and streams that are still open after `grace` are cut.
+    /// Stops the loop: listeners are closed at once, no more datagrams are received, each stream's
+    /// handler is told by [`stopping`](StreamHandler::stopping), and streams that are still open after
+    /// `grace` are cut. Offloaded work is waited for as long.
     /// Stopping again can only shorten the grace.
     pub fn stop(&mut self, grace: Duration) {
         self.core.stop(grace);

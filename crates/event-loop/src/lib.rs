@@ -66,8 +66,9 @@
 //!   once and asks to be told of room only after the socket was full.
 //! - No handler is called while another one runs. What a handler asks of others (messages, closing
 //!   a neighbour) happens after it returns, so handlers can share an `Rc<RefCell<…>>`.
-//! - Each source has a share of each turn: a connection [`read_budget`](Options::read_budget) bytes, a
-//!   listener 16 newcomers, a datagram socket 64 datagrams. What is left comes in the next turn.
+//! - Each source has a share of each turn: a connection up to
+//!   [`read_budget`](Options::read_budget) bytes, a listener 16 newcomers, a datagram socket 64
+//!   datagrams. What is left comes in the next turn.
 //! - A [`Key`] names a source and is never used twice: a late event or message reaches nobody else.
 //! - The wheel of timers has ticks of a millisecond; setting and cancelling take constant time. No timer
 //!   fires early.

@@ -36,7 +36,8 @@ pub struct Options {
     /// [`writable`](crate::StreamHandler::writable) is called. Default 64 KiB.
     pub low_water: usize,
     /// The most bytes read from one connection in one turn of the loop, before others have theirs.
-    /// Default 64 KiB.
+    /// When many have something to read, each gets less: a turn has 8 MiB for all of them, though at
+    /// least 64 KiB for each. Default 1 MiB.
     pub read_budget: usize,
 }
 
@@ -51,7 +52,7 @@ impl Default for Options {
             max_queue_len: 1 << 20,
             high_water: 256 << 10,
             low_water: 64 << 10,
-            read_budget: 64 << 10,
+            read_budget: 1 << 20,
         }
     }
 }

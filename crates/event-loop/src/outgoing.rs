@@ -1,8 +1,10 @@
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
+
+use crate::Socket;
 
 /// The bytes that wait to be sent on one stream.
 ///
@@ -14,6 +16,9 @@ use bytes::Bytes;
 /// The queue is bounded. Past its limit `write` and `push` mark it as overflowed and the loop closes
 /// the connection ([`Closed::Overflowed`](crate::Closed::Overflowed)); a handler with a gentler
 /// policy uses [`try_push`](Self::try_push) and decides for itself.
+///
+/// A written piece of 16 KiB or more that finds the queue of a connection empty goes to the socket at
+/// once; only what the socket does not take is copied.
 ///
 /// An empty queue holds no heap memory of its own. A wrapper (TLS, compression) makes one for the
 /// handler that it wraps and empties it with [`chunks`](Self::chunks) and
@@ -31,7 +36,17 @@ pub struct Outgoing {
     ended: bool,
     closing: bool,
     overflowed: bool,
+    /// Where the queue leads; to nowhere when a wrapper made it.
+    pub(crate) socket: Socket,
+    pub(crate) is_writable: bool,
+    /// Something was sent that the loop has not yet taken note of.
+    has_sent: bool,
 }
+
+/// More pieces than this go out in the next call.
+const MAX_SLICES: usize = 64;
+/// From this length on, trying the socket costs less than copying.
+const LARGE: usize = 16 << 10;
 
 /// A payload was refused because it does not fit into the queue's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +72,9 @@ impl Outgoing {
             ended: false,
             closing: false,
             overflowed: false,
+            socket: Socket::nowhere(),
+            is_writable: false,
+            has_sent: false,
         }
     }
 
@@ -65,11 +83,20 @@ impl Outgoing {
     /// Past the limit, nothing is added and the connection will be closed. After
     /// [`end`](Self::end), nothing is added.
     pub fn write(&mut self, bytes: &[u8]) {
-        if self.admit(bytes.len()).is_ok() {
-            self.tail.extend_from_slice(bytes);
-        } else {
+        if self.admit(bytes.len()).is_err() {
             self.overflowed |= !self.ended;
+            return;
         }
+        let is_alone = self.len == bytes.len();
+        let sent = if is_alone && bytes.len() >= LARGE && self.is_writable {
+            // An error comes again when the loop sends, and is dealt with there.
+            self.socket.send(bytes).unwrap_or(0)
+        } else {
+            0
+        };
+        self.has_sent |= sent > 0;
+        self.len -= sent;
+        self.tail.extend_from_slice(&bytes[sent..]);
     }
 
     /// Adds `payload` to the end of the queue without copying it.
@@ -157,7 +184,9 @@ impl Outgoing {
             self.segments.pop_front();
         }
         if self.len == 0 {
-            self.segments = VecDeque::new();
+            if self.segments.capacity() > 0 {
+                self.segments = VecDeque::new();
+            }
             self.tail.clear();
             self.sent = 0;
         } else if self.sent >= self.tail.len() / 2 && self.sent > 0 {
@@ -214,12 +243,31 @@ impl Outgoing {
         self.tail.capacity() > 0
     }
 
-    /// The only piece, where there is only one.
-    pub(crate) fn single_chunk(&self) -> Option<&[u8]> {
+    /// Sends as much as the socket takes; says whether it took anything, now or when it was written.
+    pub(crate) fn send(&mut self) -> io::Result<bool> {
+        while self.is_writable && self.len > 0 {
+            match self.send_once() {
+                Ok(count) => {
+                    self.advance(count);
+                    self.has_sent = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(std::mem::take(&mut self.has_sent))
+    }
+
+    fn send_once(&self) -> io::Result<usize> {
         match self.segments.len() {
-            0 => Some(&self.tail[self.sent..]),
-            1 if self.tail.is_empty() => Some(&self.segments[0][self.sent..]),
-            _ => None,
+            0 => self.socket.send(&self.tail[self.sent..]),
+            1 if self.tail.is_empty() => self.socket.send(&self.segments[0][self.sent..]),
+            _ => {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let filled = self.chunks(&mut slices);
+                self.socket.send_slices(&slices[..filled])
+            }
         }
     }
 

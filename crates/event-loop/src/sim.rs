@@ -24,12 +24,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::Key;
 use crate::poller::Ready;
-use crate::{Key, Outgoing};
 
 /// The script: a clock, and the readiness that the loop is told of, in the order of the test's calls.
 #[derive(Clone, Debug)]
@@ -192,7 +192,7 @@ impl Socket {
         Ok(count)
     }
 
-    pub(crate) fn write(&self, out: &Outgoing) -> io::Result<usize> {
+    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut pipe = self.pipe.borrow_mut();
         pipe.calls += 1;
         if let Some(kind) = pipe.broken {
@@ -201,10 +201,8 @@ impl Socket {
         if pipe.room == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let mut slices = [io::IoSlice::new(&[]); 8];
-        let filled = out.chunks(&mut slices);
         let before = pipe.to_peer.len();
-        for slice in &slices[..filled] {
+        for slice in slices {
             let count = slice.len().min(pipe.room);
             pipe.to_peer.extend_from_slice(&slice[..count]);
             pipe.room -= count;

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
-use crate::{Outgoing, sim};
+use crate::sim;
 
 /// A stream to put on a loop: made from a TCP, Unix or simulated stream.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Unix(UnixStream),
     Stdin,
     Sim(sim::Socket),
+    Nowhere,
 }
 
 impl Socket {
@@ -32,6 +33,11 @@ impl Socket {
         Self(Kind::Stdin)
     }
 
+    /// Takes no bytes and has none.
+    pub(crate) fn nowhere() -> Self {
+        Self(Kind::Nowhere)
+    }
+
     /// Makes reads and writes return at once, and small writes leave at once.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         match &self.0 {
@@ -40,7 +46,7 @@ impl Socket {
                 stream.set_nodelay(true)
             }
             Kind::Unix(stream) => stream.set_nonblocking(true),
-            Kind::Stdin | Kind::Sim(_) => Ok(()),
+            Kind::Stdin | Kind::Sim(_) | Kind::Nowhere => Ok(()),
         }
     }
 
@@ -61,26 +67,31 @@ impl Socket {
                 Ok(rustix::io::read(stdin, buffer)?)
             }
             Kind::Sim(socket) => socket.read(buffer),
+            Kind::Nowhere => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
-    /// Writes the front of `out`, as much as one call takes.
-    pub(crate) fn write(&self, out: &Outgoing) -> io::Result<usize> {
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let fd = match &self.0 {
             Kind::Tcp(stream) => stream.as_fd(),
             Kind::Unix(stream) => stream.as_fd(),
-            Kind::Stdin => return Err(io::ErrorKind::Unsupported.into()),
-            Kind::Sim(socket) => return socket.write(out),
+            Kind::Sim(socket) => return socket.write(&[IoSlice::new(bytes)]),
+            Kind::Stdin | Kind::Nowhere => return Err(io::ErrorKind::Unsupported.into()),
         };
-        if let Some(bytes) = out.single_chunk() {
-            return Ok(rustix::net::send(fd, bytes, SendFlags::NOSIGNAL)?);
-        }
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let filled = out.chunks(&mut slices);
+        Ok(rustix::net::send(fd, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    pub(crate) fn send_slices(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let fd = match &self.0 {
+            Kind::Tcp(stream) => stream.as_fd(),
+            Kind::Unix(stream) => stream.as_fd(),
+            Kind::Sim(socket) => return socket.write(slices),
+            Kind::Stdin | Kind::Nowhere => return Err(io::ErrorKind::Unsupported.into()),
+        };
         let mut ancillary = SendAncillaryBuffer::default();
         Ok(rustix::net::sendmsg(
             fd,
-            &slices[..filled],
+            slices,
             &mut ancillary,
             SendFlags::NOSIGNAL,
         )?)
@@ -90,7 +101,7 @@ impl Socket {
         match &self.0 {
             Kind::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Kind::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Kind::Stdin => Ok(()),
+            Kind::Stdin | Kind::Nowhere => Ok(()),
             Kind::Sim(socket) => {
                 socket.shutdown_write();
                 Ok(())
@@ -124,13 +135,10 @@ impl Socket {
             Kind::Tcp(stream) => Some(stream.as_raw_fd()),
             Kind::Unix(stream) => Some(stream.as_raw_fd()),
             Kind::Stdin => Some(rustix::stdio::stdin().as_raw_fd()),
-            Kind::Sim(_) => None,
+            Kind::Sim(_) | Kind::Nowhere => None,
         }
     }
 }
-
-/// More pieces than this go out in the next write.
-const MAX_SLICES: usize = 64;
 
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {

@@ -12,7 +12,7 @@ use crate::{Context, Key, Outgoing, Socket, StreamHandler};
 pub(crate) struct Stream<M> {
     /// Away while it is being called.
     handler: Option<Box<dyn StreamHandler<M>>>,
-    pub(crate) socket: Socket,
+    /// Holds the socket; both are away while the handler is being called.
     out: Outgoing,
     pub(crate) origin: Rc<Origin>,
     pub(crate) timers: Vec<TimerKey>,
@@ -22,7 +22,6 @@ pub(crate) struct Stream<M> {
     /// The tick of the last byte received or sent.
     active_at: u64,
     pub(crate) is_readable: bool,
-    pub(crate) is_writable: bool,
     /// The poller has seen the end of the peer's side: read until the read says so too.
     pub(crate) is_read_closed: bool,
     /// Counts against the listener's `max_connections`.
@@ -77,7 +76,9 @@ impl<M: 'static> Core<M> {
     ) -> io::Result<Key> {
         let key = self.sources.next_key();
         let watched = self.poller.watch(&socket, key)?;
-        let out = Outgoing::new(origin.options.max_queue_len);
+        let mut out = Outgoing::new(origin.options.max_queue_len);
+        out.socket = socket;
+        out.is_writable = is_connected;
         if is_counted {
             origin.open.set(origin.open.get() + 1);
             self.stats.open += 1;
@@ -91,7 +92,6 @@ impl<M: 'static> Core<M> {
             opened_at: self.next_tick(),
             active_at: self.next_tick(),
             is_readable: watched == crate::poller::Watched::AlwaysReady,
-            is_writable: is_connected,
             is_read_closed: false,
             is_counted,
             stage: if is_connected {
@@ -107,7 +107,6 @@ impl<M: 'static> Core<M> {
             is_paused: false,
             is_choked: false,
             peer_has_finished: false,
-            socket,
         };
         let given = self.sources.insert(crate::turn::Source::Stream(stream));
         debug_assert_eq!(given, key, "the key was foreseen");
@@ -123,7 +122,12 @@ impl<M: 'static> Core<M> {
     /// The stream has something to do: it is new, or readable, or writable.
     pub(crate) fn service_stream(&mut self, key: Key) {
         self.advance_opening(key);
-        self.flush(key);
+        if self
+            .stream_mut(key)
+            .is_some_and(|stream| !stream.out.is_empty())
+        {
+            self.flush(key);
+        }
         self.receive(key);
     }
 
@@ -132,11 +136,11 @@ impl<M: 'static> Core<M> {
         let Some(stream) = self.stream_mut(key) else {
             return;
         };
-        if stream.stage == Stage::Connecting && stream.is_writable {
-            match stream.socket.is_connected() {
+        if stream.stage == Stage::Connecting && stream.out.is_writable {
+            match stream.out.socket.is_connected() {
                 Ok(true) => stream.stage = Stage::Opening,
                 // Told too early: wait to be told again.
-                Ok(false) => stream.is_writable = false,
+                Ok(false) => stream.out.is_writable = false,
                 Err(error) => return self.doom(key, Closed::Failed(error)),
             }
         }
@@ -156,6 +160,7 @@ impl<M: 'static> Core<M> {
             return;
         };
         let mut budget = stream.origin.options.read_budget.max(1);
+        budget = budget.min(self.share);
         let now = self.next_tick();
         let mut buffer = std::mem::take(&mut self.read_buffer);
         while let Some(stream) = self.stream_mut(key).filter(|stream| stream.wants_to_read()) {
@@ -164,7 +169,7 @@ impl<M: 'static> Core<M> {
                 break;
             }
             let wanted = budget.min(buffer.len());
-            match stream.socket.read(&mut buffer[..wanted]) {
+            match stream.out.socket.read(&mut buffer[..wanted]) {
                 Ok(0) => {
                     stream.is_readable = false;
                     self.peer_finished(key);
@@ -172,7 +177,7 @@ impl<M: 'static> Core<M> {
                 Ok(count) => {
                     budget -= count;
                     if count < wanted && !stream.is_read_closed {
-                        stream.is_readable = !stream.socket.tells_new_arrivals();
+                        stream.is_readable = !stream.out.socket.tells_new_arrivals();
                     }
                     if stream.stage == Stage::Lingering || stream.out.is_closing() {
                         continue;
@@ -266,30 +271,29 @@ impl<M: 'static> Core<M> {
         if !matches!(stream.stage, Stage::Open { .. }) {
             return;
         }
-        while stream.is_writable && !stream.out.is_empty() {
-            match stream.socket.write(&stream.out) {
-                Ok(count) => {
-                    stream.out.advance(count);
-                    stream.active_at = now;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    stream.is_writable = false;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.doom(key, Closed::Failed(error)),
-            }
+        match stream.out.send() {
+            Ok(true) => stream.active_at = now,
+            Ok(false) => {}
+            Err(error) => return self.doom(key, Closed::Failed(error)),
         }
-        if stream.out.is_empty() {
-            if stream.out.has_buffer() {
-                let mut buffer = Vec::new();
-                stream.out.swap_buffer(&mut buffer);
-                self.keep_spare(buffer);
+        let must_look_at_marks =
+            stream.is_choked || stream.out.len() > stream.origin.options.high_water;
+        let is_ended = stream.out.is_ended();
+        if !stream.out.is_empty() {
+            if !stream.is_watching_writes {
+                self.watch_writes(key);
             }
-        } else if !stream.is_watching_writes {
-            self.watch_writes(key);
+        } else if stream.out.has_buffer() {
+            let mut buffer = Vec::new();
+            stream.out.swap_buffer(&mut buffer);
+            self.keep_spare(buffer);
         }
-        self.apply_water_marks(key);
-        self.end_if_due(key);
+        if must_look_at_marks {
+            self.apply_water_marks(key);
+        }
+        if is_ended {
+            self.end_if_due(key);
+        }
     }
 
     fn apply_water_marks(&mut self, key: Key) {
@@ -330,7 +334,7 @@ impl<M: 'static> Core<M> {
             return self.doom(key, Closed::Finished);
         }
         if !write_is_shut {
-            if let Err(error) = stream.socket.shutdown_write() {
+            if let Err(error) = stream.out.socket.shutdown_write() {
                 return self.doom(key, Closed::Failed(error));
             }
             stream.stage = Stage::Open {
@@ -348,7 +352,7 @@ impl<M: 'static> Core<M> {
             return;
         };
         stream.is_watching_writes = true;
-        if let Err(error) = self.poller.watch_writes(&stream.socket, key) {
+        if let Err(error) = self.poller.watch_writes(&stream.out.socket, key) {
             self.doom(key, Closed::Failed(error));
         }
     }
@@ -476,6 +480,14 @@ impl<M> Stream<M> {
             .into_iter()
             .chain(idle)
             .min_by_key(|&(due, _)| due)
+    }
+
+    pub(crate) fn set_writable(&mut self, is_writable: bool) {
+        self.out.is_writable |= is_writable;
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.out.socket
     }
 
     pub(crate) fn is_counted(&self) -> bool {

@@ -37,6 +37,8 @@ pub(crate) struct Core<M> {
     pub(crate) read_buffer: Vec<u8>,
     /// The write buffer that idle streams share.
     pub(crate) spare_buffer: Vec<u8>,
+    /// How many bytes one source may read in this turn.
+    pub(crate) share: usize,
     /// Sources with something to do in the next turn.
     ready: Vec<Key>,
     /// Streams with something to send at the end of this turn.
@@ -108,6 +110,11 @@ struct Stop {
 }
 
 const READ_BUFFER_LEN: usize = 64 << 10;
+/// How many bytes all sources together may read in one turn, as long as each can have the smallest
+/// share. Larger shares mean fewer changes from one connection to the next, which cost time while the
+/// peer is sending on both.
+const SHARED_BY_ALL: usize = 8 << 20;
+const SMALLEST_SHARE: usize = 64 << 10;
 /// A write buffer that grew beyond this is not kept for the next stream.
 const LARGEST_SPARE: usize = 256 << 10;
 
@@ -128,6 +135,7 @@ impl<M: 'static> Core<M> {
             stats: Stats::default(),
             read_buffer: vec![0; READ_BUFFER_LEN],
             spare_buffer: Vec::new(),
+            share: SMALLEST_SHARE,
             ready: Vec::new(),
             dirty: Vec::new(),
             doomed: Vec::new(),
@@ -156,6 +164,7 @@ impl<M: 'static> Core<M> {
         self.take_commands();
         self.fire_timers();
         let mut ready = std::mem::take(&mut self.ready);
+        self.share = (SHARED_BY_ALL / ready.len().max(1)).max(SMALLEST_SHARE);
         for key in ready.drain(..) {
             self.service(key);
             self.deliver_posts();
@@ -206,7 +215,7 @@ impl<M: 'static> Core<M> {
         match self.sources.get_mut(key) {
             Some(Source::Stream(stream)) => {
                 stream.is_readable |= event.readable || event.read_closed;
-                stream.is_writable |= event.writable;
+                stream.set_writable(event.writable);
                 stream.is_read_closed |= event.read_closed;
             }
             Some(Source::Listener(listener)) => listener.is_readable = true,
@@ -397,6 +406,8 @@ impl<M: 'static> Core<M> {
                     self.call_stream(key, |handler, out, cx| handler.stopping(out, cx));
                     self.deliver_posts();
                 }
+                // New requests would keep the loop busy until the grace period is over.
+                Some(Source::Datagrams(_)) => self.set_paused(key, true),
                 _ => {}
             }
         }
@@ -423,7 +434,7 @@ impl<M: 'static> Core<M> {
     }
 
     fn bury(&mut self, stream: &Stream<M>, why: &Closed) {
-        self.poller.forget(&stream.socket);
+        self.poller.forget(stream.socket());
         self.wheel.cancel(stream.deadline);
         for &timer in &stream.timers {
             self.wheel.cancel(timer);
