@@ -36,8 +36,8 @@ pub struct Decoder {
     /// Where the bytes begin that are not done with.
     start: usize,
     ended: bool,
-    /// The last step found no whole frame.
-    waiting: bool,
+    /// How many bytes, at least, the last step found missing to a whole frame; zero if it found one.
+    missing: usize,
     /// The frame, by number, that was under way when time was last looked at, and since when.
     began: Option<(u64, Instant)>,
 }
@@ -64,7 +64,7 @@ impl Decoder {
             buffer: BytesMut::new(),
             start: 0,
             ended: false,
-            waiting: false,
+            missing: 0,
             began: None,
         }
     }
@@ -112,12 +112,11 @@ impl Decoder {
     pub fn next_bytes(&mut self) -> Result<Option<Bytes>, FrameError> {
         Ok(match self.find()? {
             Some(Found::Buffer(range)) => {
-                // `start` was moved behind the frame; the rest of it counts from the new front.
-                let rest = self.start - range.start;
-                self.buffer.advance(range.start);
-                let payload = self.buffer.split_to(range.len());
-                self.start = rest - range.len();
-                Some(payload.freeze())
+                let mut payload = self.buffer.split_to(self.start).freeze();
+                self.start = 0;
+                payload.advance(range.start);
+                payload.truncate(range.len());
+                Some(payload)
             }
             Some(Found::Message) => Some(self.parser.message().split().freeze()),
             None => None,
@@ -128,8 +127,8 @@ impl Decoder {
     /// `input` is taken and no frame is complete.
     ///
     /// A frame that lies whole in `input` is returned as a part of it, without a copy. Only the beginning
-    /// of a frame at the end of `input` is kept, and the buffer for it is given back with the frame; so
-    /// ten thousand connections that share one read buffer and are idle have no buffers.
+    /// of a frame at the end of `input` is kept. When nothing is, the decoder has no buffer: ten thousand
+    /// idle connections that share one read buffer need no other.
     ///
     /// ```
     /// use framing::{Decoder, Pattern};
@@ -162,9 +161,6 @@ impl Decoder {
                 None => {}
             }
         }
-        if self.buffer.capacity() > 0 {
-            self.release();
-        }
         loop {
             let data = *input;
             match self.parser.step(data)? {
@@ -174,19 +170,19 @@ impl Decoder {
                     consumed,
                 } => {
                     *input = &data[consumed..];
-                    self.waiting = false;
+                    self.missing = 0;
                     return Ok(Some(&data[start..end]));
                 }
                 Step::Drop { consumed } => *input = &data[consumed..],
                 Step::Message { consumed } => {
                     *input = &data[consumed..];
-                    self.waiting = false;
+                    self.missing = 0;
                     return Ok(Some(self.parser.message_ref()));
                 }
-                Step::More { .. } => {
-                    self.buffer.extend_from_slice(data);
+                Step::More { missing } => {
+                    self.missing = missing;
+                    self.keep(data);
                     *input = &[];
-                    self.waiting = true;
                     return Ok(None);
                 }
             }
@@ -219,7 +215,7 @@ impl Decoder {
     /// The time allowed is [`Limits::grace`] and one second for every [`Limits::min_rate`] bytes that
     /// arrived. A frame that is complete and waits to be fetched has no deadline.
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
-        if !self.waiting {
+        if self.missing == 0 {
             return None;
         }
         let received = self.parser.underway(&self.buffer[self.start..])?;
@@ -247,7 +243,7 @@ impl Decoder {
         let received = self.parser.underway(data).unwrap_or(0);
         let allowed = self.parser.limits().allowed(received).unwrap_or_default();
         let looks_like = self.parser.looks_like(data);
-        self.waiting = false;
+        self.missing = 0;
         self.parser.fail(FrameError::TooSlow {
             received,
             allowed,
@@ -287,17 +283,17 @@ impl Decoder {
                     consumed,
                 } => {
                     self.start += consumed;
-                    self.waiting = false;
+                    self.missing = 0;
                     return Ok(Some(Found::Buffer(from + start..from + end)));
                 }
                 Step::Drop { consumed } => self.start += consumed,
                 Step::Message { consumed } => {
                     self.start += consumed;
-                    self.waiting = false;
+                    self.missing = 0;
                     return Ok(Some(Found::Message));
                 }
-                Step::More { .. } => {
-                    self.waiting = true;
+                Step::More { missing } => {
+                    self.missing = missing;
                     return if self.ended { self.last() } else { Ok(None) };
                 }
             }
@@ -318,15 +314,19 @@ impl Decoder {
         if self.ended || self.parser.is_failed() {
             return None;
         }
-        if self.start == self.buffer.len() {
-            if self.buffer.capacity() > KEEP {
+        let rest = self.buffered();
+        if rest <= self.start {
+            if rest == 0 && self.buffer.capacity() > KEEP {
                 self.buffer = BytesMut::new();
+                self.start = 0;
             }
-            self.buffer.clear();
-        } else {
-            self.buffer.advance(self.start);
+            // Costs less than receiving the bytes in front did, and the same memory is used again.
+            self.buffer.copy_within(self.start.., 0);
+            self.buffer.truncate(rest);
+            self.start = 0;
         }
-        self.start = 0;
+        // If there is memory for the whole frame, move its beginning there while it is short.
+        let _ = self.buffer.try_reclaim(self.missing);
         Some(&mut self.buffer)
     }
 
@@ -335,7 +335,7 @@ impl Decoder {
         let from = self.start;
         let is_frame = self.parser.finish(&self.buffer[from..])?;
         self.start = self.buffer.len();
-        self.waiting = false;
+        self.missing = 0;
         Ok(is_frame.then_some(Found::Buffer(from..self.start)))
     }
 
@@ -352,12 +352,12 @@ impl Decoder {
                     consumed,
                 } => {
                     self.start += consumed;
-                    self.waiting = false;
+                    self.missing = 0;
                     return Ok(Some(Some(Found::Buffer(from + start..from + end))));
                 }
                 Step::Message { consumed } => {
                     self.start += consumed;
-                    self.waiting = false;
+                    self.missing = 0;
                     return Ok(Some(Some(Found::Message)));
                 }
                 Step::Drop { consumed } => {
@@ -372,7 +372,7 @@ impl Decoder {
                 return self.last().map(Some);
             }
             if input.is_empty() {
-                self.waiting = true;
+                self.missing = missing;
                 return Ok(Some(None));
             }
             let (taken, rest) = input.split_at(self.parser.wanted(missing, input));
@@ -381,9 +381,13 @@ impl Decoder {
         }
     }
 
-    #[cold]
-    fn release(&mut self) {
-        self.buffer = BytesMut::new();
+    /// Keeps the beginning of a frame, in an empty buffer; without one, the buffer is given back.
+    fn keep(&mut self, data: &[u8]) {
+        if data.is_empty() || self.buffer.capacity() > KEEP {
+            self.buffer = BytesMut::new();
+        }
+        self.buffer.clear();
+        self.buffer.extend_from_slice(data);
         self.start = 0;
     }
 }

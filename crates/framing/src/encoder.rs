@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use crate::error::{Direction, FrameError};
 use crate::limits::Limits;
-use crate::pattern::{Pattern, Prefix};
+use crate::pattern::{MAX_HEAD, Pattern, Prefix, Width};
 
 /// Writes payloads as frames.
 ///
@@ -23,6 +23,8 @@ pub struct Encoder {
     pattern: Pattern,
     /// The longest payload: what is allowed and what the header has room for.
     max_len: u64,
+    /// Of a plain integer prefix, which is the quick way.
+    width: Option<Width>,
 }
 
 impl Encoder {
@@ -36,14 +38,15 @@ impl Encoder {
     /// Makes an encoder for payloads up to `max_frame_len` bytes, or as many as the prefix can say.
     #[must_use]
     pub fn with_max_frame_len(pattern: Pattern, max_frame_len: usize) -> Self {
-        let writable = match &pattern {
-            Pattern::Prefix(prefix) => prefix.max_len(),
-            Pattern::Blocks => Prefix::U32Be.max_len(),
-            _ => u64::MAX,
+        let (writable, width) = match &pattern {
+            Pattern::Prefix(prefix) => (prefix.max_len(), prefix.width()),
+            Pattern::Blocks => (Prefix::U32Be.max_len(), None),
+            _ => (u64::MAX, None),
         };
         Self {
             pattern,
             max_len: writable.min(max_frame_len as u64),
+            width,
         }
     }
 
@@ -53,21 +56,17 @@ impl Encoder {
     ///
     /// [`FrameError::TooLong`], [`FrameError::DelimiterInside`] or [`FrameError::WrongLength`]; `out` is
     /// then as it was.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        if let Pattern::Prefix(prefix) = &self.pattern {
-            self.check_len(payload)?;
-            out.reserve(payload.len() + MAX_HEAD);
-            prefix.write(payload.len() as u64, |bytes| out.extend_from_slice(bytes));
-            out.extend_from_slice(payload);
-            return Ok(());
-        }
-        let head = self.head(payload)?;
-        let tail = self.tail();
-        out.reserve(head.len() + payload.len() + tail.len());
-        out.extend_from_slice(&head);
+        let Some((word, bytes)) = self.word(payload.len()) else {
+            return self.encode_any(payload, out);
+        };
+        out.reserve(word.len() + payload.len());
+        let start = out.len();
+        // A whole word and back: a copy of constant size is one store, no call.
+        out.extend_from_slice(&word);
+        out.truncate(start + bytes);
         out.extend_from_slice(payload);
-        out.extend_from_slice(tail);
         Ok(())
     }
 
@@ -79,40 +78,20 @@ impl Encoder {
     ///
     /// As [`encode`](Self::encode).
     pub fn head(&self, payload: &[u8]) -> Result<Head, FrameError> {
-        self.check_len(payload)?;
-        let mut head = Head {
-            bytes: [0; MAX_HEAD],
-            len: 0,
-        };
         let len = payload.len() as u64;
-        match &self.pattern {
-            Pattern::Prefix(prefix) => prefix.write(len, |bytes| head.push(bytes)),
-            // A block of length zero would end the message.
-            Pattern::Blocks if payload.is_empty() => {}
-            Pattern::Blocks => Prefix::U32Be.write(len, |bytes| head.push(bytes)),
-            Pattern::ToEnd => {}
-            Pattern::Fixed(expected) => {
-                if payload.len() != *expected {
-                    let (expected, given) = (*expected, payload.len());
-                    return Err(FrameError::WrongLength { expected, given });
-                }
-            }
-            Pattern::Lines => {
-                if let Some(at) = memchr(b'\n', payload) {
-                    return Err(FrameError::DelimiterInside { at });
-                }
-                // The reader would take it for a part of the line's end.
-                if let Some((b'\r', rest)) = payload.split_last() {
-                    return Err(FrameError::DelimiterInside { at: rest.len() });
-                }
-            }
-            Pattern::Delimiter(delimiter) => {
-                if let Some(at) = find_early(delimiter.as_bytes(), payload) {
-                    return Err(FrameError::DelimiterInside { at });
-                }
-            }
+        if len > self.max_len {
+            return Err(self.too_long(len));
         }
-        Ok(head)
+        let (bytes, len) = match &self.pattern {
+            Pattern::Prefix(prefix) => prefix.write(len),
+            // A block of length zero would end the message.
+            Pattern::Blocks if len > 0 => Prefix::U32Be.write(len),
+            _ => {
+                self.check_content(payload)?;
+                ([0; MAX_HEAD], 0)
+            }
+        };
+        Ok(Head { bytes, len })
     }
 
     /// What stands behind every payload: the delimiter, or the empty block, or nothing.
@@ -126,12 +105,43 @@ impl Encoder {
         }
     }
 
-    #[inline]
-    fn check_len(&self, payload: &[u8]) -> Result<(), FrameError> {
-        if payload.len() as u64 > self.max_len {
-            return Err(self.too_long(payload.len() as u64));
-        }
+    #[cfg(feature = "codec")]
+    pub(crate) fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    fn encode_any(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        let head = self.head(payload)?;
+        out.extend_from_slice(&head);
+        out.extend_from_slice(payload);
+        out.extend_from_slice(self.tail());
         Ok(())
+    }
+
+    /// The header for a payload of `len` bytes, where it is a plain integer and the length is allowed.
+    #[inline]
+    pub(crate) fn word(&self, len: usize) -> Option<([u8; 8], usize)> {
+        let width = self.width?;
+        (len as u64 <= self.max_len).then(|| (width.word(len as u64), width.bytes))
+    }
+
+    /// Checks what depends on more than the length's limit.
+    fn check_content(&self, payload: &[u8]) -> Result<(), FrameError> {
+        let inside = match &self.pattern {
+            Pattern::Fixed(expected) if payload.len() != *expected => {
+                let (expected, given) = (*expected, payload.len());
+                return Err(FrameError::WrongLength { expected, given });
+            }
+            // A reader would take a last `\r` for a part of the line's end.
+            Pattern::Lines => memchr(b'\n', payload)
+                .or_else(|| payload.ends_with(b"\r").then(|| payload.len() - 1)),
+            Pattern::Delimiter(delimiter) => find_early(delimiter.as_bytes(), payload),
+            _ => None,
+        };
+        match inside {
+            Some(at) => Err(FrameError::DelimiterInside { at }),
+            None => Ok(()),
+        }
     }
 
     #[cold]
@@ -150,22 +160,15 @@ impl Encoder {
 #[derive(Clone, Copy)]
 pub struct Head {
     bytes: [u8; MAX_HEAD],
-    len: u8,
-}
-
-impl Head {
-    fn push(&mut self, bytes: &[u8]) {
-        let len = usize::from(self.len);
-        self.bytes[len..len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len() as u8;
-    }
+    len: usize,
 }
 
 impl Deref for Head {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        &self.bytes[..self.len]
     }
 }
 
@@ -194,6 +197,3 @@ fn find_early(delimiter: &[u8], payload: &[u8]) -> Option<usize> {
     }
     None
 }
-
-/// The long form of [`Prefix::Multiprocessing`].
-const MAX_HEAD: usize = 12;

@@ -94,7 +94,7 @@ impl Parser {
     }
 
     /// Looks at the bytes that are here.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(&mut self, data: &[u8]) -> Result<Step, FrameError> {
         if let State::Start { scanned } = self.state {
             match &self.pattern {
@@ -347,9 +347,7 @@ impl Parser {
                 let left = *left;
                 let consumed = usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
                 if consumed == 0 {
-                    return Ok(Step::More {
-                        missing: usize::try_from(left).unwrap_or(usize::MAX),
-                    });
+                    return Ok(Step::More { missing: 1 });
                 }
                 self.gone += consumed as u64;
                 match left - consumed as u64 {

@@ -66,13 +66,27 @@ pub enum Prefix {
 impl Prefix {
     /// The largest length that can be written.
     pub(crate) fn max_len(self) -> u64 {
-        match self {
-            Self::U8 => 0xff,
-            Self::U16Be | Self::U16Le => 0xffff,
-            Self::U24Be | Self::U24Le => 0xff_ffff,
-            Self::U32Be | Self::U32Le => 0xffff_ffff,
-            Self::U64Be | Self::U64Le | Self::Varint | Self::Multiprocessing => u64::MAX,
+        match self.width() {
+            Some(width) => u64::MAX >> (64 - 8 * width.bytes),
+            None => u64::MAX,
         }
+    }
+
+    /// Of the plain integers, how they are written.
+    pub(crate) fn width(self) -> Option<Width> {
+        let (bytes, shift) = match self {
+            Self::U8 => (1, Some(56)),
+            Self::U16Be => (2, Some(48)),
+            Self::U16Le => (2, None),
+            Self::U24Be => (3, Some(40)),
+            Self::U24Le => (3, None),
+            Self::U32Be => (4, Some(32)),
+            Self::U32Le => (4, None),
+            Self::U64Be => (8, Some(0)),
+            Self::U64Le => (8, None),
+            Self::Varint | Self::Multiprocessing => return None,
+        };
+        Some(Width { bytes, shift })
     }
 
     /// Reads a header from the front of `data`: its own length and the length it announces, or `None`
@@ -109,48 +123,56 @@ impl Prefix {
 
     /// How many bytes the header has that begins with `data`, as far as can be told.
     pub(crate) fn header_len(self, data: &[u8]) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::U16Be | Self::U16Le => 2,
-            Self::U24Be | Self::U24Le => 3,
-            Self::U32Be | Self::U32Le => 4,
-            Self::U64Be | Self::U64Le => 8,
-            Self::Varint => data.len() + 1,
-            Self::Multiprocessing if data.starts_with(&LONG_FORM) => 12,
-            Self::Multiprocessing => 4,
+        match self.width() {
+            Some(width) => width.bytes,
+            None if self == Self::Varint => data.len() + 1,
+            None if data.starts_with(&LONG_FORM) => 12,
+            None => 4,
         }
     }
 
-    /// Writes the header of a frame of `len` bytes; `len` is at most [`Prefix::max_len`].
-    ///
-    /// `put` gets arrays, so that the copy has a constant size where this is inlined.
+    /// The header of a frame of `len` bytes, at most [`Prefix::max_len`]: the first bytes of an array, and
+    /// how many they are.
+    pub(crate) fn write(self, len: u64) -> ([u8; MAX_HEAD], usize) {
+        let mut head = [0; MAX_HEAD];
+        if let Some(width) = self.width() {
+            head[..8].copy_from_slice(&width.word(len));
+            (head, width.bytes)
+        } else if self == Self::Varint {
+            let mut rest = len;
+            let mut at = 0;
+            while rest >= 0x80 {
+                head[at] = rest.to_le_bytes()[0] | 0x80;
+                rest >>= 7;
+                at += 1;
+            }
+            head[at] = rest.to_le_bytes()[0];
+            (head, at + 1)
+        } else if len <= 0x7fff_ffff {
+            Self::U32Be.write(len)
+        } else {
+            head[..4].copy_from_slice(&LONG_FORM);
+            head[4..].copy_from_slice(&len.to_be_bytes());
+            (head, 12)
+        }
+    }
+}
+
+/// How a plain integer is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Width {
+    pub(crate) bytes: usize,
+    /// By how much a big-endian integer is moved to the front of a word; none for little-endian.
+    shift: Option<u32>,
+}
+
+impl Width {
+    /// The integer, in the first `bytes` bytes of a word.
     #[inline]
-    pub(crate) fn write(self, len: u64, mut put: impl FnMut(&[u8])) {
-        let be = len.to_be_bytes();
-        let le = len.to_le_bytes();
-        match self {
-            Self::U32Be => put(&[be[4], be[5], be[6], be[7]]),
-            Self::U32Le => put(&[le[0], le[1], le[2], le[3]]),
-            Self::U8 => put(&[le[0]]),
-            Self::U16Be => put(&[be[6], be[7]]),
-            Self::U16Le => put(&[le[0], le[1]]),
-            Self::U24Be => put(&[be[5], be[6], be[7]]),
-            Self::U24Le => put(&[le[0], le[1], le[2]]),
-            Self::U64Be => put(&be),
-            Self::U64Le => put(&le),
-            Self::Varint => {
-                let mut rest = len;
-                while rest >= 0x80 {
-                    put(&[rest.to_le_bytes()[0] | 0x80]);
-                    rest >>= 7;
-                }
-                put(&[rest.to_le_bytes()[0]]);
-            }
-            Self::Multiprocessing if len <= 0x7fff_ffff => put(&[be[4], be[5], be[6], be[7]]),
-            Self::Multiprocessing => {
-                put(&LONG_FORM);
-                put(&be);
-            }
+    pub(crate) fn word(self, len: u64) -> [u8; 8] {
+        match self.shift {
+            Some(shift) => len.wrapping_shl(shift).to_be_bytes(),
+            None => len.to_le_bytes(),
         }
     }
 }
@@ -220,6 +242,9 @@ fn read_multiprocessing(data: &[u8]) -> Result<Option<(usize, u64)>, FrameError>
         },
     }
 }
+
+/// The longest header: the long form of [`Prefix::Multiprocessing`].
+pub(crate) const MAX_HEAD: usize = 12;
 
 /// -1, which says that a `u64` follows.
 const LONG_FORM: [u8; 4] = [0xff; 4];
