@@ -187,12 +187,15 @@ impl StreamHandler<Message> for Server {
 
     fn closed(&mut self, why: &Closed, cx: &mut Context<'_, Message>) {
         let address = &self.address;
-        let lost = match (self.stage, why) {
-            (Stage::Leaving, Closed::Finished) => Ok(()),
-            (Stage::Connecting, why) => Err(format!("can't reach {address}: {why}")),
-            (Stage::LoggingIn, why) => Err(format!("{address} does not answer: {why}")),
-            (_, Closed::Finished) => Err(format!("lost the server {address}: it hung up")),
-            (_, why) => Err(format!("lost the server {address}: {why}")),
+        let reason = match why {
+            Closed::Finished => "it hung up".to_owned(),
+            why => why.to_string(),
+        };
+        let lost = match self.stage {
+            Stage::Leaving if matches!(why, Closed::Finished) => Ok(()),
+            Stage::Connecting => Err(format!("can't reach {address}: {reason}")),
+            Stage::LoggingIn => Err(format!("{address} does not answer: {reason}")),
+            Stage::Talking | Stage::Leaving => Err(format!("lost the server {address}: {reason}")),
         };
         let mut outcome = self.outcome.borrow_mut();
         if outcome.is_ok() {
@@ -266,9 +269,9 @@ impl Drop for Screen {
     /// pasting, and can't be stopped there.
     fn drop(&mut self) {
         if let Self::Editor { modes, .. } = self {
-            // A terminal that is gone needs nothing.
+            // A terminal that is gone needs neither.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
-            println!("\x1b[?2004l");
+            let _ = writeln!(io::stdout(), "\x1b[?2004l");
         }
     }
 }

@@ -295,7 +295,7 @@ impl Conversation {
         drop(room);
         self.name = Some(name.to_owned());
         out.push(framed(&format!("CLIENT: {}", self.ip)));
-        let who = self.who().unwrap_or_default();
+        let who = format!("{name}@{}", self.ip);
         tracing::debug!("{who} came");
         cx.join(ROOM);
         publish(

@@ -78,6 +78,24 @@ fn rust_and_python_understand_each_other() {
 }
 
 #[test]
+fn a_unix_socket_serves_as_well() {
+    let path = std::env::temp_dir().join(format!("chat-{}", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let server = Program::start("chat_server", &["--listen", &address, "-v"]);
+    assert_eq!(server.url(), format!("unix://{}", path.display()));
+    let bob = client("bob", &address);
+    server.stderr.wait_for("bob@unix came");
+    let mut alice = client("alice", &address);
+    bob.stdout
+        .wait_for("(Connected: New client (2) from alice@unix)\n");
+    alice.take_stdin().write_all(b"hello\n").unwrap();
+    bob.stdout.wait_for("#[alice@unix]>>hello\n");
+    bob.stdout
+        .wait_for("(Now hung up: Client from alice@unix)\n");
+    assert_eq!(alice.wait().status.code(), Some(0));
+}
+
+#[test]
 fn a_long_input_arrives_whole() {
     const COUNT: usize = 20_000;
     let server = Server::start(&[]);
