@@ -32,7 +32,14 @@ fn main() -> io::Result<()> {
         println!("only one core: the client takes its time from the server, read with care");
     }
     if is_wanted("--speed") {
-        for scenario in SCENARIOS {
+        let words: Vec<&String> = arguments
+            .iter()
+            .filter(|one| !one.starts_with('-'))
+            .collect();
+        let is_meant = |scenario: &Scenario| {
+            words.is_empty() || words.iter().any(|word| scenario.title.contains(&**word))
+        };
+        for scenario in SCENARIOS.into_iter().filter(is_meant) {
             measure_speed(scenario, effort, cores)?;
         }
     }
@@ -174,7 +181,7 @@ fn measure_once(
     cores: Cores,
 ) -> io::Result<Measurement> {
     let server = start(contender, scenario.buffer_len, cores)?;
-    let mut load = Load::connect(server.address(), scenario.connections, scenario.pattern)?;
+    let mut load = connect(&server, scenario.connections, scenario.pattern, cores)?;
     load.run(effort.warm_up)?;
     let before = server.cpu_time()?;
     let outcome = load.run(effort.round)?;
@@ -193,6 +200,10 @@ fn start(contender: &str, buffer_len: usize, cores: Cores) -> io::Result<Server>
     Server::start(&mut command, cores.server)
 }
 
+fn connect(server: &Server, count: usize, pattern: Pattern, cores: Cores) -> io::Result<Load> {
+    Load::connect(server.address(), count, pattern, cores.are_separate())
+}
+
 fn requests(outcome: Outcome, pattern: Pattern) -> f64 {
     outcome.bytes as f64 / pattern.message_len as f64
 }
@@ -203,9 +214,9 @@ fn count_system_calls(effort: Effort, cores: Cores) -> io::Result<()> {
     let mut rows = Vec::new();
     for contender in CONTENDERS {
         let server = start(contender, AT_FIFTY.buffer_len, cores)?;
-        let mut load = Load::connect(server.address(), AT_FIFTY.connections, AT_FIFTY.pattern)?;
+        let mut load = connect(&server, AT_FIFTY.connections, PING, cores)?;
         load.run(effort.warm_up)?;
-        let counted = count_during(&server, || load.run(effort.round * 2))?;
+        let counted = count_during(&server, || load.run(COUNTED))?;
         let Some([calls, sends]) = counted else {
             println!("\nsystem calls: not counted, `perf stat` can't count tracepoints here");
             return Ok(());
@@ -219,6 +230,9 @@ fn count_system_calls(effort: Effort, cores: Cores) -> io::Result<()> {
     );
     Ok(())
 }
+
+/// The counter takes a moment to begin.
+const COUNTED: Duration = Duration::from_millis(600);
 
 /// How many system calls the server made while `run` ran, and how many of them were sends: one for
 /// each request, whenever the counter began. Nothing where they can't be counted.
@@ -253,11 +267,11 @@ fn measure_idle_memory(effort: Effort, cores: Cores) -> io::Result<()> {
     let mut rows = Vec::new();
     for contender in CONTENDERS {
         let server = start(contender, 8 << 10, cores)?;
-        let mut first = Load::connect(server.address(), 1, PING)?;
+        let mut first = connect(&server, 1, PING, cores)?;
         first.run(effort.warm_up)?;
         let before = server.memory()?;
         let began = Instant::now();
-        let mut load = Load::connect(server.address(), count, PING)?;
+        let mut load = connect(&server, count, PING, cores)?;
         let connecting = began.elapsed();
         load.run(Duration::ZERO)?;
         let after = server.memory()?;

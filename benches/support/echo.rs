@@ -6,10 +6,12 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 
+use crate::load::CONGESTION_CONTROL;
 use event_loop::{Context, EventLoop, Options, Outgoing};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_congestion;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 /// The contenders, the limit first.
@@ -41,6 +43,7 @@ pub fn serve(contender: &str, buffer_len: usize) -> io::Result<()> {
 fn listen() -> io::Result<TcpListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    set_tcp_congestion(&socket, CONGESTION_CONTROL)?;
     rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
     rustix::net::listen(&socket, 4096)?;
     Ok(socket.into())
@@ -62,7 +65,10 @@ fn serve_raw(listener: &TcpListener) -> io::Result<()> {
     let mut events = Vec::with_capacity(EVENTS);
     loop {
         events.clear();
-        epoll::wait(&epoll, spare_capacity(&mut events), None)?;
+        match epoll::wait(&epoll, spare_capacity(&mut events), None) {
+            Err(Errno::INTR) => continue,
+            result => result?,
+        };
         for event in &events {
             let data = event.data;
             if data.u64() == LISTENER {
@@ -159,7 +165,10 @@ fn serve_mio(listener: TcpListener) -> io::Result<()> {
     let mut buffer = vec![0; SHARED_BUFFER];
     let mut events = mio::Events::with_capacity(EVENTS);
     loop {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?,
+        }
         for event in &events {
             if event.token() == LISTENER {
                 while let Some((mut stream, _)) = unless_blocked(listener.accept())? {

@@ -9,6 +9,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use rustix::net::sockopt::{set_socket_linger, set_tcp_congestion};
 
 /// What every connection of a load does.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,7 @@ pub struct Load {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     pattern: Pattern,
+    spins: bool,
     message: Vec<u8>,
     buffer: Vec<u8>,
 }
@@ -45,27 +47,34 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
+/// Both sides use the kernel's simplest: others (BBR) hold packets back by a clock, which measures that
+/// clock. Connections that a server accepts have that of its listener.
+pub const CONGESTION_CONTROL: &str = "reno";
+
 /// A server that sends nothing for so long is taken for broken.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 10,
-    tv_nsec: 0,
-};
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Load {
-    /// Opens `count` connections.
+    /// Opens `count` connections. `spins` says whether the load has a core to itself.
     ///
     /// # Errors
     ///
     /// What the system says to it.
-    pub fn connect(address: SocketAddr, count: usize, pattern: Pattern) -> io::Result<Self> {
+    pub fn connect(
+        address: SocketAddr,
+        count: usize,
+        pattern: Pattern,
+        spins: bool,
+    ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
+            set_tcp_congestion(&stream, CONGESTION_CONTROL)?;
             stream.set_nonblocking(true)?;
             // Ends in a reset, so that no port stays behind for the next round to stumble over.
-            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+            set_socket_linger(&stream, Some(Duration::ZERO))?;
             let both = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
             epoll::add(
                 &epoll,
@@ -82,6 +91,7 @@ impl Load {
             epoll,
             connections,
             pattern,
+            spins,
             message: vec![b'x'; pattern.message_len],
             buffer: vec![0; 64 << 10],
         })
@@ -102,14 +112,7 @@ impl Load {
             connection.send(&self.message, self.pattern.window)?;
         }
         while is_sending || self.connections.iter().any(|one| one.in_flight > 0) {
-            events.clear();
-            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&PATIENCE))?;
-            if events.is_empty() {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "nothing came back from the server",
-                ));
-            }
+            self.wait(&mut events)?;
             is_sending = is_sending && begin.elapsed() < duration;
             for event in &events {
                 let data = event.data;
@@ -126,6 +129,34 @@ impl Load {
         })
     }
 }
+
+impl Load {
+    /// Asks again and again instead of sleeping: otherwise the server pays for waking this side, and
+    /// by chance more or less often. With one core for both sides that would starve the server.
+    fn wait(&self, events: &mut Vec<epoll::Event>) -> io::Result<()> {
+        let slice = if self.spins { NO_TIME } else { A_MILLISECOND };
+        let begin = Instant::now();
+        events.clear();
+        while epoll::wait(&self.epoll, spare_capacity(events), Some(&slice))? == 0 {
+            if begin.elapsed() > PATIENCE {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "nothing came back from the server",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+const NO_TIME: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+const A_MILLISECOND: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 1_000_000,
+};
 
 impl Connection {
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<u64> {
