@@ -105,6 +105,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         max_queue_len: queue_len,
         high_water: queue_len / 4,
         low_water: queue_len / 16,
+        read_budget: READ_A_TURN,
         ..Options::default()
     };
     let room = Rc::new(RefCell::new(Room::default()));
@@ -145,6 +146,7 @@ const SHORTEST_QUEUE: i64 = 512 << 10;
 const MAX_NAME_CHARS: usize = 32;
 /// More frames than this from one client wait until others had their turn: each goes to everybody.
 const FRAMES_A_TURN: usize = 32;
+const READ_A_TURN: usize = MAX_TEXT_LEN;
 
 // The timers of a client.
 const GO_ON: u64 = 0;
