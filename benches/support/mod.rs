@@ -5,3 +5,4 @@ pub mod echo;
 pub mod load;
 pub mod process;
 pub mod report;
+pub mod room;

@@ -81,7 +81,8 @@ impl Server {
         pin(Some(server.pid()), core)?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let address = line.split_whitespace().next_back().unwrap_or_default();
+        let word = line.split_whitespace().next_back().unwrap_or_default();
+        let address = word.strip_prefix("tcp://").unwrap_or(word);
         server.address = address.parse().map_err(|_| {
             io::Error::other(format!(
                 "expected a line that ends with an address from {command:?}, got {line:?}"
@@ -122,10 +123,21 @@ impl Server {
     ///
     /// When `/proc` does not say.
     pub fn memory(&self) -> io::Result<u64> {
+        self.status("RssAnon:")
+    }
+
+    /// The most memory it ever had at a time, in bytes, files mapped from disk included.
+    ///
+    /// # Errors
+    ///
+    /// When `/proc` does not say.
+    pub fn peak_memory(&self) -> io::Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, field: &str) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         Ok(number(line.and_then(|line| line.split_whitespace().next()))? * 1024)
     }
 }
