@@ -305,3 +305,13 @@ pub fn raise_file_limit() -> io::Result<()> {
     };
     Ok(rustix::process::setrlimit(Resource::Nofile, raised)?)
 }
+
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/src/introduction.md")]
+    struct Introduction;
+    #[doc = include_str!("../../docs/src/sans-io.md")]
+    struct SansIo;
+}
