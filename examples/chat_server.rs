@@ -173,6 +173,7 @@ struct Conversation {
 }
 
 impl Client {
+    // ANCHOR: take_frames
     fn take_frames(&mut self, mut input: &[u8], out: &mut Outgoing, cx: &mut Context<'_, Bytes>) {
         for _ in 0..FRAMES_A_TURN {
             let outcome = match self.decoder.decode(&mut input) {
@@ -188,6 +189,7 @@ impl Client {
         cx.pause_reading();
         cx.set_timer(Duration::ZERO, GO_ON);
     }
+    // ANCHOR_END: take_frames
 
     /// Sees to it that a frame that has begun is looked at when its time is over.
     fn time_frame(&mut self, cx: &mut Context<'_, Bytes>) {
@@ -306,6 +308,7 @@ impl Conversation {
         )
     }
 
+    // ANCHOR: hear
     /// Queues what somebody else said, as far as there is room.
     fn hear(&mut self, frame: Bytes, out: &mut Outgoing) {
         if out.is_ended() {
@@ -334,6 +337,7 @@ impl Conversation {
             }
         }
     }
+    // ANCHOR_END: hear
 
     /// Tells a client that it must go, and why.
     fn refuse(&mut self, why: &str, out: &mut Outgoing, cx: &mut Context<'_, Bytes>) {
