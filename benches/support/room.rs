@@ -16,6 +16,7 @@ use crate::load::CONGESTION_CONTROL;
 /// Clients of a chat server that speaks frames with four bytes of length, big-endian.
 #[derive(Debug)]
 pub struct Room {
+    address: SocketAddr,
     epoll: OwnedFd,
     clients: Vec<Client>,
     buffer: Vec<u8>,
@@ -32,14 +33,14 @@ pub struct Room {
 }
 
 /// What came from the server, in frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+#[derive(Debug, Default)]
+struct Heard {
     /// Answers to a login.
-    pub welcomes: u64,
-    /// Messages of this run.
-    pub messages: u64,
+    welcomes: u64,
+    /// Messages of all runs.
+    messages: u64,
     /// Everything else: who came, who left, what was missed.
-    pub notices: u64,
+    notices: u64,
 }
 
 /// What a run of messages has done.
@@ -81,30 +82,16 @@ const SILENCE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Room {
-    /// Opens `count` connections.
+    /// Makes a room without clients.
     ///
     /// # Errors
     ///
-    /// What the system says to it.
-    pub fn connect(address: SocketAddr, count: usize) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut clients = Vec::with_capacity(count);
-        for index in 0..count {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            set_tcp_congestion(&stream, CONGESTION_CONTROL)?;
-            set_socket_linger(&stream, Some(Duration::ZERO))?;
-            let token = epoll::EventData::new_u64(index as u64);
-            epoll::add(&epoll, &stream, token, epoll::EventFlags::IN)?;
-            clients.push(Client {
-                stream,
-                partial: Vec::new(),
-            });
-        }
+    /// What the system says to making the poller.
+    pub fn new(address: SocketAddr) -> io::Result<Self> {
         Ok(Self {
-            epoll,
-            clients,
+            address,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            clients: Vec::new(),
             buffer: vec![0; 256 << 10],
             began: Instant::now(),
             heard: Heard::default(),
@@ -115,33 +102,53 @@ impl Room {
         })
     }
 
-    /// Logs all clients in at once, and waits until each has its welcome and nothing more comes.
-    /// Says how long that took, without the silence at the end, and what came.
+    /// Connects `count` more clients and logs them in, then waits until each has its welcome.
     ///
     /// # Errors
     ///
     /// When a connection fails, or a welcome does not come.
-    pub fn log_in(&mut self) -> io::Result<(Duration, Heard)> {
-        let begin = Instant::now();
-        for (index, client) in self.clients.iter().enumerate() {
+    pub fn join(&mut self, count: usize) -> io::Result<()> {
+        for index in self.clients.len()..self.clients.len() + count {
+            let stream = TcpStream::connect(self.address)?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            set_tcp_congestion(&stream, CONGESTION_CONTROL)?;
+            set_socket_linger(&stream, Some(Duration::ZERO))?;
+            let token = epoll::EventData::new_u64(index as u64);
+            epoll::add(&self.epoll, &stream, token, epoll::EventFlags::IN)?;
+            let client = Client {
+                stream,
+                partial: Vec::new(),
+            };
             client.say(&format!("NAME: c{index}"))?;
+            self.clients.push(client);
         }
-        let mut last = Instant::now();
-        loop {
-            if self.listen()? {
-                last = Instant::now();
-            }
-            let is_complete = self.heard.welcomes == self.clients.len() as u64;
-            if is_complete && last.elapsed() > SILENCE {
-                return Ok((last - begin, self.heard));
-            }
-            if last.elapsed() > PATIENCE {
+        let begin = Instant::now();
+        while self.heard.welcomes < self.clients.len() as u64 {
+            self.listen()?;
+            if begin.elapsed() > PATIENCE {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     format!("only {} clients were welcomed", self.heard.welcomes),
                 ));
             }
         }
+        Ok(())
+    }
+
+    /// Listens until nothing more comes; says how many notices of others there were so far.
+    ///
+    /// # Errors
+    ///
+    /// When a connection fails.
+    pub fn settle(&mut self) -> io::Result<u64> {
+        let mut last = Instant::now();
+        while last.elapsed() < SILENCE {
+            if self.listen()? {
+                last = Instant::now();
+            }
+        }
+        Ok(self.heard.notices)
     }
 
     /// Sends messages from one client after the other, so that `window` of them are on their way to
