@@ -68,6 +68,19 @@ pub enum FrameError {
         /// The length of the payload.
         given: usize,
     },
+    /// A [`FrameQueue`](crate::FrameQueue) has no room for a frame.
+    QueueFull {
+        /// The bytes of the frame that was to be added.
+        added: usize,
+        /// The bytes in the queue.
+        queued: usize,
+        /// The most bytes.
+        max_len: usize,
+        /// The frames in the queue.
+        frames: usize,
+        /// The most frames.
+        max_frames: usize,
+    },
 }
 
 impl fmt::Display for FrameError {
@@ -132,6 +145,17 @@ impl fmt::Display for FrameError {
                     "payload to send has {given} bytes where every frame has {expected}"
                 )
             }
+            Self::QueueFull {
+                added,
+                queued,
+                max_len,
+                frames,
+                max_frames,
+            } => write!(
+                f,
+                "no room for {added} bytes in the queue, which holds {queued} of {max_len} bytes and \
+                 {frames} of {max_frames} frames"
+            ),
         }
     }
 }

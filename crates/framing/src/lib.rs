@@ -1,6 +1,7 @@
 //! Cuts a byte stream into messages.
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 #[cfg(feature = "codec")]
 mod codec;
 mod decoder;
@@ -9,6 +10,9 @@ mod error;
 mod limits;
 mod parser;
 mod pattern;
+mod queue;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 #[cfg(feature = "codec")]
 pub use codec::FrameCodec;
@@ -17,3 +21,4 @@ pub use encoder::{Encoder, Head};
 pub use error::{Direction, Error, FrameError, Opening};
 pub use limits::{Limits, Oversize};
 pub use pattern::{Delimiter, Pattern, Prefix};
+pub use queue::{FrameQueue, QueueLimits};
