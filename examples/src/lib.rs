@@ -314,4 +314,10 @@ mod book {
     struct Introduction;
     #[doc = include_str!("../../docs/src/sans-io.md")]
     struct SansIo;
+    #[doc = include_str!("../../docs/src/recipes/udp.md")]
+    struct Udp;
+    #[doc = include_str!("../../docs/src/recipes/event-loop.md")]
+    struct EventLoop;
+    #[doc = include_str!("../../docs/src/recipes/testing.md")]
+    struct Testing;
 }
