@@ -126,7 +126,7 @@ struct Measurement {
 
 /// All contenders in turn, round by round, each round in fresh processes and from another first one.
 fn measure_speed(scenario: Scenario, effort: Effort, cores: Cores) -> io::Result<()> {
-    let mut measured: [Vec<Measurement>; CONTENDERS.len()] = Default::default();
+    let mut measured = vec![Vec::new(); CONTENDERS.len()];
     for round in 0..effort.rounds {
         for turn in 0..CONTENDERS.len() {
             let contender = (round + turn) % CONTENDERS.len();
@@ -212,7 +212,7 @@ fn requests(outcome: Outcome, pattern: Pattern) -> f64 {
 /// batches of the usual size; `strace` would not.
 fn count_system_calls(effort: Effort, cores: Cores) -> io::Result<()> {
     let mut rows = Vec::new();
-    for contender in CONTENDERS {
+    for &contender in CONTENDERS {
         let server = start(contender, AT_FIFTY.buffer_len, cores)?;
         let mut load = connect(&server, AT_FIFTY.connections, PING, cores)?;
         load.run(effort.warm_up)?;
@@ -265,7 +265,7 @@ fn count_during(
 fn measure_idle_memory(effort: Effort, cores: Cores) -> io::Result<()> {
     let count = effort.idle_connections;
     let mut rows = Vec::new();
-    for contender in CONTENDERS {
+    for &contender in CONTENDERS {
         let server = start(contender, 8 << 10, cores)?;
         let mut first = connect(&server, 1, PING, cores)?;
         first.run(effort.warm_up)?;

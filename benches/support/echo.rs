@@ -15,7 +15,14 @@ use rustix::net::sockopt::set_tcp_congestion;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 /// The contenders, the limit first.
-pub const CONTENDERS: [&str; 4] = [RAW, "mio by hand", "tokio", OURS];
+pub const CONTENDERS: &[&str] = &[
+    RAW,
+    "mio by hand",
+    "tokio",
+    #[cfg(feature = "io-uring")]
+    "monoio (io_uring)",
+    OURS,
+];
 /// The contender that the others are measured by.
 pub const RAW: &str = "raw epoll";
 /// The block.
@@ -34,6 +41,8 @@ pub fn serve(contender: &str, buffer_len: usize) -> io::Result<()> {
         RAW => serve_raw(&listener),
         "mio by hand" => serve_mio(listener),
         "tokio" => serve_tokio(listener, buffer_len),
+        #[cfg(feature = "io-uring")]
+        "monoio (io_uring)" => serve_monoio(listener, buffer_len),
         OURS => serve_event_loop(listener),
         _ => Err(io::Error::other(format!("no contender {contender:?}"))),
     }
@@ -251,6 +260,33 @@ fn serve_tokio(listener: TcpListener, buffer_len: usize) -> io::Result<()> {
                         return Ok::<(), io::Error>(());
                     }
                     stream.write_all(&buffer[..count]).await?;
+                }
+            });
+        }
+    })
+}
+
+#[cfg(feature = "io-uring")]
+fn serve_monoio(listener: TcpListener, buffer_len: usize) -> io::Result<()> {
+    use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
+    // Its sockets wait in the ring.
+    listener.set_nonblocking(false)?;
+    let mut runtime = monoio::RuntimeBuilder::<monoio::IoUringDriver>::new().build()?;
+    runtime.block_on(async {
+        let listener = monoio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            monoio::spawn(async move {
+                let mut buffer: Vec<u8> = Vec::with_capacity(buffer_len);
+                loop {
+                    let (count, read) = stream.read(buffer).await;
+                    if count? == 0 {
+                        return Ok::<(), io::Error>(());
+                    }
+                    let (written, sent) = stream.write_all(read).await;
+                    written?;
+                    buffer = sent;
                 }
             });
         }
