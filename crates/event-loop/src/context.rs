@@ -34,16 +34,16 @@ impl<M: 'static> Context<'_, M> {
     /// a millisecond. Setting and cancelling take constant time. Timers of a stream end with it.
     pub fn set_timer(&mut self, after: Duration, token: u64) -> TimerKey {
         let timer = self.core.set_timer(self.key, after, Timer::Token(token));
-        if let Some(stream) = self.core.stream_mut(self.key) {
-            stream.timers.push(timer);
+        if let Some(seat) = self.core.seat_mut(self.key) {
+            seat.timers.push(timer);
         }
         timer
     }
 
     /// Cancels a timer; says whether it was still running.
     pub fn cancel_timer(&mut self, timer: TimerKey) -> bool {
-        if let Some(stream) = self.core.stream_mut(self.key) {
-            stream.timers.retain(|&other| other != timer);
+        if let Some(seat) = self.core.seat_mut(self.key) {
+            seat.timers.retain(|&other| other != timer);
         }
         self.core.wheel.cancel(timer).is_some()
     }

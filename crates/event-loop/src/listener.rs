@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::net::SocketFlags;
 
 use crate::handler::Peer;
+use crate::socket::keep_alive;
 use crate::stream::Newcomer;
 use crate::turn::{Core, Timer};
 use crate::{Context, Key, Options, Outgoing, Socket, StreamHandler, sim};
@@ -117,7 +118,11 @@ impl<M: 'static> ListenerSource<M> {
 impl Listener {
     pub(crate) fn prepare(&self) -> io::Result<()> {
         match &self.0 {
-            Kind::Tcp(listener) => listener.set_nonblocking(true),
+            Kind::Tcp(listener) => {
+                // The connections of a listener inherit this.
+                keep_alive(listener)?;
+                listener.set_nonblocking(true)
+            }
             Kind::Unix(listener) => listener.set_nonblocking(true),
             Kind::Sim(_) => Ok(()),
         }

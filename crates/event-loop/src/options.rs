@@ -22,7 +22,8 @@ pub struct Options {
     /// long a [`connect`](crate::EventLoop::connect) may take. Default 10 s.
     pub handshake_timeout: Duration,
     /// How long a connection may go without a byte received or sent. Default 5 minutes; `None`
-    /// never closes an idle connection.
+    /// never closes an idle connection, save that the system asks the peer of a TCP connection that
+    /// was accepted or made by the loop for a sign of life after a minute (keep-alive).
     pub idle_timeout: Option<Duration>,
     /// How long a closing connection may go without progress: first while the rest of its queue is
     /// sent, then while the loop waits for the peer to close too, so that the last bytes are not
@@ -30,11 +31,17 @@ pub struct Options {
     pub linger_timeout: Duration,
     /// The most bytes that may wait to be sent on one connection. Default 1 MiB.
     pub max_queue_len: usize,
-    /// Above this many waiting bytes, nothing is read from the peer. Default 256 KiB.
+    /// Above this many waiting bytes, nothing is read from the peer (but see
+    /// [`reads_when_full`](Self::reads_when_full)). Default 256 KiB.
     pub high_water: usize,
     /// At or below this many waiting bytes, reading goes on and
     /// [`writable`](crate::StreamHandler::writable) is called. Default 64 KiB.
     pub low_water: usize,
+    /// Whether to read from the peer even above the high-water mark. Default no: a peer that sends
+    /// without reading is made to wait. A client that sends of its own accord, and holds back until
+    /// [`writable`](crate::StreamHandler::writable) is called, says yes: otherwise it and a server
+    /// that waits for it to read would wait for each other.
+    pub reads_when_full: bool,
     /// The most bytes read from one connection in one turn of the loop, before others have theirs.
     /// When many have something to read, each gets less: a turn has 8 MiB for all of them, though at
     /// least 64 KiB for each. Default 1 MiB.
@@ -52,6 +59,7 @@ impl Default for Options {
             max_queue_len: 1 << 20,
             high_water: 256 << 10,
             low_water: 64 << 10,
+            reads_when_full: false,
             read_budget: 1 << 20,
         }
     }

@@ -82,6 +82,7 @@ impl Outgoing {
     ///
     /// Past the limit, nothing is added and the connection will be closed. After
     /// [`end`](Self::end), nothing is added.
+    #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
         if self.admit(bytes.len()).is_err() {
             self.overflowed |= !self.ended;
@@ -244,6 +245,7 @@ impl Outgoing {
     }
 
     /// Sends as much as the socket takes; says whether it took anything, now or when it was written.
+    #[inline(always)]
     pub(crate) fn send(&mut self) -> io::Result<bool> {
         while self.is_writable && self.len > 0 {
             match self.send_once() {
@@ -259,16 +261,20 @@ impl Outgoing {
         Ok(std::mem::take(&mut self.has_sent))
     }
 
+    #[inline(always)]
     fn send_once(&self) -> io::Result<usize> {
         match self.segments.len() {
             0 => self.socket.send(&self.tail[self.sent..]),
             1 if self.tail.is_empty() => self.socket.send(&self.segments[0][self.sent..]),
-            _ => {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let filled = self.chunks(&mut slices);
-                self.socket.send_slices(&slices[..filled])
-            }
+            _ => self.send_several(),
         }
+    }
+
+    #[inline(never)]
+    fn send_several(&self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let filled = self.chunks(&mut slices);
+        self.socket.send_slices(&slices[..filled])
     }
 
     fn admit(&mut self, more: usize) -> Result<(), QueueFull> {

@@ -1,12 +1,14 @@
 //! The streams that a loop reads and writes, and how they are watched.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::sim;
 
@@ -50,27 +52,18 @@ impl Socket {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.0 {
             Kind::Tcp(stream) => Ok(rustix::io::read(stream, buffer)?),
             Kind::Unix(stream) => Ok(rustix::io::read(stream, buffer)?),
-            Kind::Stdin => {
-                let stdin = rustix::stdio::stdin();
-                let at_once = Timespec {
-                    tv_sec: 0,
-                    tv_nsec: 0,
-                };
-                let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
-                if rustix::event::poll(&mut watched, Some(&at_once))? == 0 {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                Ok(rustix::io::read(stdin, buffer)?)
-            }
+            Kind::Stdin => read_stdin(buffer),
             Kind::Sim(socket) => socket.read(buffer),
             Kind::Nowhere => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
+    #[inline(always)]
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let fd = match &self.0 {
             Kind::Tcp(stream) => stream.as_fd(),
@@ -140,6 +133,20 @@ impl Socket {
     }
 }
 
+/// Asks first whether the read would wait: the descriptor may be in blocking mode, and is left so.
+fn read_stdin(buffer: &mut [u8]) -> io::Result<usize> {
+    let stdin = rustix::stdio::stdin();
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+    if rustix::event::poll(&mut watched, Some(&at_once))? == 0 {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    Ok(rustix::io::read(stdin, buffer)?)
+}
+
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
         Self(Kind::Tcp(stream))
@@ -159,8 +166,16 @@ impl From<sim::Socket> for Socket {
 }
 
 /// Begins a TCP connection without waiting for it.
-pub(crate) fn begin_connect(address: std::net::SocketAddr) -> io::Result<Socket> {
+pub(crate) fn begin_connect(address: SocketAddr) -> io::Result<Socket> {
     let stream = mio::net::TcpStream::connect(address)?;
     let stream = TcpStream::from(OwnedFd::from(stream));
+    keep_alive(&stream)?;
     Ok(stream.into())
+}
+
+/// Lets the system ask a peer that is silent for a minute whether it is still there, so that a
+/// connection to a machine that vanished does not stay for ever.
+pub(crate) fn keep_alive(socket: &impl AsFd) -> io::Result<()> {
+    let after = TcpKeepalive::new().with_time(Duration::from_secs(60));
+    SockRef::from(socket).set_tcp_keepalive(&after)
 }

@@ -33,7 +33,9 @@ pub(crate) struct Wheel<T> {
 struct Level {
     /// Bit `n` is set while slot `n` holds a timer.
     occupied: u64,
+    /// The timers of a slot, in the order in which they were set: the first and the last.
     heads: [u32; SLOTS],
+    tails: [u32; SLOTS],
 }
 
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl<T> Wheel<T> {
             levels: [Level {
                 occupied: 0,
                 heads: [NONE; SLOTS],
+                tails: [NONE; SLOTS],
             }; LEVELS],
             entries: Vec::new(),
             free: NONE,
@@ -147,6 +150,7 @@ impl<T> Wheel<T> {
     fn move_down(&mut self, level: usize, slot: usize) {
         let level = &mut self.levels[level];
         let mut index = std::mem::replace(&mut level.heads[slot], NONE);
+        level.tails[slot] = NONE;
         level.occupied &= !(1 << slot);
         while index != NONE {
             let next = self.entries[index as usize].next;
@@ -165,14 +169,15 @@ impl<T> Wheel<T> {
     fn link(&mut self, index: u32) {
         let (level, slot) = self.place(self.entries[index as usize].deadline);
         let level = &mut self.levels[level];
-        let head = level.heads[slot];
-        self.entries[index as usize].previous = NONE;
-        self.entries[index as usize].next = head;
-        if head != NONE {
-            self.entries[head as usize].previous = index;
+        let last = std::mem::replace(&mut level.tails[slot], index);
+        self.entries[index as usize].previous = last;
+        self.entries[index as usize].next = NONE;
+        if last == NONE {
+            level.heads[slot] = index;
+            level.occupied |= 1 << slot;
+        } else {
+            self.entries[last as usize].next = index;
         }
-        level.heads[slot] = index;
-        level.occupied |= 1 << slot;
     }
 
     fn unlink(&mut self, index: u32) {
@@ -187,15 +192,22 @@ impl<T> Wheel<T> {
         }
         if previous != NONE {
             self.entries[previous as usize].next = next;
+        }
+        if previous != NONE && next != NONE {
             return;
         }
-        // A first entry stands in its level's head; which level that is depends on the time it was
-        // linked, so look at the few it can be on.
+        // The first and the last of a slot stand in its level too; which level that is depends on the
+        // time they were linked, so look at the few it can be on.
         for (number, level) in self.levels.iter_mut().enumerate() {
             let slot = (deadline >> (SLOT_BITS * number)) as usize % SLOTS;
-            if level.heads[slot] == index {
-                level.heads[slot] = next;
+            if level.heads[slot] == index || level.tails[slot] == index {
+                if previous == NONE {
+                    level.heads[slot] = next;
+                }
                 if next == NONE {
+                    level.tails[slot] = previous;
+                }
+                if level.heads[slot] == NONE {
                     level.occupied &= !(1 << slot);
                 }
                 return;

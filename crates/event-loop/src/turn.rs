@@ -17,7 +17,7 @@ use crate::offload::{self, Pool};
 use crate::poller::{Poller, Ready};
 use crate::slots::Slots;
 use crate::socket::begin_connect;
-use crate::stream::{Newcomer, Stream};
+use crate::stream::{Newcomer, Seat};
 use crate::timers::{TimerKey, Wheel};
 use crate::{Context, Key, LoopOptions, Options, PostError, Socket, Stats, StreamHandler};
 
@@ -57,7 +57,7 @@ pub(crate) struct Core<M> {
 }
 
 pub(crate) enum Source<M> {
-    Stream(Stream<M>),
+    Stream(Seat<M>),
     Listener(Box<ListenerSource<M>>),
     Datagrams(Box<DatagramSource<M>>),
     #[cfg(feature = "signals")]
@@ -68,7 +68,7 @@ impl<M> Source<M> {
     /// Whether its key is in the list of those with something to do.
     fn is_ready(&mut self) -> &mut bool {
         match self {
-            Self::Stream(stream) => &mut stream.is_ready,
+            Self::Stream(seat) => &mut seat.is_ready,
             Self::Listener(listener) => &mut listener.is_ready,
             Self::Datagrams(source) => &mut source.is_ready,
             #[cfg(feature = "signals")]
@@ -213,11 +213,7 @@ impl<M: 'static> Core<M> {
         }
         // An event for a former tenant of the slot finds nothing here.
         match self.sources.get_mut(key) {
-            Some(Source::Stream(stream)) => {
-                stream.is_readable |= event.readable || event.read_closed;
-                stream.set_writable(event.writable);
-                stream.is_read_closed |= event.read_closed;
-            }
+            Some(Source::Stream(seat)) => seat.note(event),
             Some(Source::Listener(listener)) => listener.is_readable = true,
             Some(Source::Datagrams(source)) => {
                 source.is_readable |= event.readable;
@@ -230,6 +226,7 @@ impl<M: 'static> Core<M> {
         self.make_ready(key);
     }
 
+    #[inline(always)]
     fn service(&mut self, key: Key) {
         if let Some(source) = self.sources.get_mut(key) {
             *source.is_ready() = false;
@@ -290,9 +287,9 @@ impl<M: 'static> Core<M> {
 
     fn fire_token(&mut self, key: Key, fired: TimerKey, token: u64) {
         match self.sources.get_mut(key) {
-            Some(Source::Stream(stream)) => {
-                stream.timers.retain(|&other| other != fired);
-                self.call_stream(key, |handler, out, cx| handler.timer(token, out, cx));
+            Some(Source::Stream(seat)) => {
+                seat.timers.retain(|&other| other != fired);
+                self.fire_on_stream(key, token);
             }
             Some(Source::Datagrams(_)) => {
                 self.call_datagrams(key, |handler, out, cx| handler.timer(token, out, cx));
@@ -333,7 +330,7 @@ impl<M: 'static> Core<M> {
         }
         while let Some((key, is_cut)) = self.close_later.pop() {
             if is_cut {
-                self.doom(key, Closed::Aborted);
+                self.cut_stream(key, Closed::Aborted);
             } else {
                 self.close_stream(key);
             }
@@ -342,10 +339,7 @@ impl<M: 'static> Core<M> {
 
     fn deliver(&mut self, to: Key, message: M) {
         match self.sources.get(to) {
-            Some(Source::Stream(_)) => {
-                self.advance_opening(to);
-                self.call_stream(to, |handler, out, cx| handler.message(message, out, cx));
-            }
+            Some(Source::Stream(_)) => self.deliver_to_stream(to, message),
             Some(Source::Datagrams(_)) => {
                 self.call_datagrams(to, |handler, out, cx| handler.message(message, out, cx));
             }
@@ -403,7 +397,7 @@ impl<M: 'static> Core<M> {
                     self.sources.remove(key);
                 }
                 Some(Source::Stream(_)) => {
-                    self.call_stream(key, |handler, out, cx| handler.stopping(out, cx));
+                    self.tell_stopping(key);
                     self.deliver_posts();
                 }
                 // New requests would keep the loop busy until the grace period is over.
@@ -416,7 +410,7 @@ impl<M: 'static> Core<M> {
     fn cut_off_all(&mut self) {
         let keys: Vec<Key> = self.sources.keys().collect();
         for key in keys {
-            self.doom(key, Closed::Stopped);
+            self.cut_stream(key, Closed::Stopped);
         }
         self.offloaded = 0;
     }
@@ -425,21 +419,24 @@ impl<M: 'static> Core<M> {
         while !self.doomed.is_empty() {
             for (key, why) in std::mem::take(&mut self.doomed) {
                 self.say_closed(key, &why);
-                if let Some(Source::Stream(stream)) = self.sources.remove(key) {
-                    self.bury(&stream, &why);
+                if let Some(Source::Stream(seat)) = self.sources.remove(key) {
+                    self.bury(seat, &why);
                 }
                 self.deliver_posts();
             }
         }
     }
 
-    fn bury(&mut self, stream: &Stream<M>, why: &Closed) {
-        self.poller.forget(stream.socket());
-        self.wheel.cancel(stream.deadline);
-        for &timer in &stream.timers {
+    fn bury(&mut self, seat: Seat<M>, why: &Closed) {
+        for &timer in &seat.timers {
             self.wheel.cancel(timer);
         }
-        if !stream.is_counted() {
+        let Some(stream) = seat.into_stream() else {
+            return;
+        };
+        self.wheel.cancel(stream.deadline);
+        self.poller.forget(stream.socket());
+        if !stream.is_counted {
             return;
         }
         match why {
@@ -508,7 +505,7 @@ impl<M: 'static> Core<M> {
 
     pub(crate) fn set_paused(&mut self, key: Key, is_paused: bool) {
         match self.sources.get_mut(key) {
-            Some(Source::Stream(stream)) => stream.is_paused = is_paused,
+            Some(Source::Stream(seat)) => seat.is_paused = is_paused,
             Some(Source::Datagrams(source)) => source.is_paused = is_paused,
             _ => return,
         }
@@ -540,9 +537,10 @@ impl<M: 'static> Core<M> {
         self.next_tick
     }
 
-    pub(crate) fn stream_mut(&mut self, key: Key) -> Option<&mut Stream<M>> {
+    #[inline(always)]
+    pub(crate) fn seat_mut(&mut self, key: Key) -> Option<&mut Seat<M>> {
         match self.sources.get_mut(key) {
-            Some(Source::Stream(stream)) => Some(stream),
+            Some(Source::Stream(seat)) => Some(seat),
             _ => None,
         }
     }

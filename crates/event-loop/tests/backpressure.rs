@@ -172,3 +172,62 @@ fn reading_pauses_when_the_handler_says_so() {
     event_loop.turn(None).unwrap();
     assert_eq!(peer.received(), b"efgh");
 }
+
+#[test]
+fn a_side_that_reads_when_full_is_not_made_to_wait() {
+    let relieved = Rc::new(Cell::new(0));
+    let options = Options {
+        reads_when_full: true,
+        ..small()
+    };
+    let echo = Echo {
+        relieved: Rc::clone(&relieved),
+    };
+    let (mut event_loop, mut peer) = loop_with(options, echo);
+    peer.set_room(0);
+    for _ in 0..2 {
+        peer.send(&[1; 101]);
+        event_loop.turn(None).unwrap();
+        assert_eq!(peer.unread(), 0);
+    }
+    peer.set_room(1000);
+    event_loop.turn(None).unwrap();
+    assert_eq!((peer.received().len(), relieved.get()), (202, 1));
+}
+
+#[test]
+fn a_queue_that_was_high_and_went_out_at_once_is_told_too() {
+    let relieved = Rc::new(Cell::new(0));
+    let echo = Echo {
+        relieved: Rc::clone(&relieved),
+    };
+    let (mut event_loop, mut peer) = loop_with(small(), echo);
+    peer.send(&[1; 101]);
+    event_loop.turn(None).unwrap();
+    assert_eq!((peer.received().len(), relieved.get()), (101, 1));
+}
+
+#[test]
+fn messages_of_one_turn_that_the_socket_takes_do_not_fill_the_queue() {
+    struct Member;
+    impl StreamHandler<Bytes> for Member {
+        fn received(&mut self, _: &[u8], _: &mut Outgoing, _: &mut Context<'_, Bytes>) {}
+        fn message(&mut self, bytes: Bytes, out: &mut Outgoing, _: &mut Context<'_, Bytes>) {
+            out.push(bytes);
+        }
+    }
+    let sim = Sim::new();
+    let mut event_loop = EventLoop::simulated(&sim, LoopOptions::default()).unwrap();
+    let (socket, mut peer) = sim.stream();
+    let key = event_loop.add_stream(socket, small(), Member).unwrap();
+    for _ in 0..10 {
+        event_loop.post(key, Bytes::from_static(&[7; 99])).unwrap();
+    }
+    event_loop.turn(None).unwrap();
+    assert_eq!(
+        peer.received().len(),
+        990,
+        "three times what the queue may hold"
+    );
+    assert_eq!(event_loop.stats().overflowed, 0);
+}

@@ -85,6 +85,21 @@ fn timers_fire_in_order_and_never_early() {
 }
 
 #[test]
+fn timers_due_together_fire_in_the_order_in_which_they_were_set() {
+    let fired = Log::default();
+    let set = (0..100).map(|token| (ms(5000), token)).collect();
+    let alarms = Alarms {
+        set,
+        fired: Rc::clone(&fired),
+        last: None,
+    };
+    let (mut event_loop, sim, _peer) = loop_with(no_idle(), alarms);
+    sim.advance(ms(5000));
+    event_loop.turn(None).unwrap();
+    assert!(fired.borrow().iter().copied().eq(0..100), "{fired:?}");
+}
+
+#[test]
 fn a_timer_of_a_fraction_of_a_millisecond_is_rounded_up() {
     let fired = Log::default();
     let alarms = Alarms {
