@@ -318,6 +318,8 @@ mod book {
     struct Udp;
     #[doc = include_str!("../../docs/src/recipes/event-loop.md")]
     struct EventLoop;
+    #[doc = include_str!("../../docs/src/recipes/framing.md")]
+    struct Framing;
     #[doc = include_str!("../../docs/src/recipes/testing.md")]
     struct Testing;
 }
