@@ -232,6 +232,11 @@ impl Peer {
         pipe.tell(true, false);
     }
 
+    /// Sends bytes of which the poller does not tell yet: what a loop finds that is late.
+    pub fn send_untold(&mut self, bytes: &[u8]) {
+        self.pipe.borrow_mut().to_loop.extend(bytes);
+    }
+
     /// Ends the peer's side: the loop reads what was sent, then the end.
     pub fn finish(&mut self) {
         let mut pipe = self.pipe.borrow_mut();

@@ -451,9 +451,16 @@ impl<M: 'static> Core<M> {
     /// The stream's timer fired: has a deadline really passed, or did it move meanwhile?
     pub(crate) fn check_deadline(&mut self, key: Key) {
         let now = self.tick();
-        self.with_stream(key, |core, stream| match stream.next_deadline() {
-            Some((due, why)) if due <= now => core.doom(key, stream, why),
-            _ => core.arm_deadline(key, stream),
+        self.with_stream(key, |core, stream| {
+            if stream.is_due(now).is_some() && stream.is_open() {
+                // The loop may be late: what the peer has sent in time is read first.
+                stream.is_readable = true;
+                core.receive(key, stream);
+            }
+            match stream.is_due(now) {
+                Some(why) => core.doom(key, stream, why),
+                None => core.arm_deadline(key, stream),
+            }
         });
     }
 
@@ -542,6 +549,11 @@ impl<M> Stream<M> {
             Stage::Lingering => true,
             Stage::Connecting | Stage::Opening | Stage::Doomed => false,
         }
+    }
+
+    fn is_due(&self, now: u64) -> Option<Closed> {
+        let (due, why) = self.next_deadline()?;
+        (due <= now).then_some(why)
     }
 
     /// When this stream will have to be closed if nothing changes, in ticks, and why.

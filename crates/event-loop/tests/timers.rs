@@ -187,6 +187,21 @@ fn an_idle_stream_is_closed_and_traffic_keeps_it_open() {
 }
 
 #[test]
+fn a_loop_that_is_late_reads_before_it_closes() {
+    let echo = |bytes: &[u8], out: &mut Outgoing, _: &mut Context<'_>| out.write(bytes);
+    let options = Options {
+        idle_timeout: Some(ms(100)),
+        ..Options::default()
+    };
+    let (mut event_loop, sim, mut peer) = loop_with(options, echo);
+    peer.send_untold(b"in time");
+    sim.advance(ms(500));
+    event_loop.turn(None).unwrap();
+    assert!(!peer.is_closed());
+    assert_eq!(peer.received(), b"in time");
+}
+
+#[test]
 fn a_handshake_has_its_deadline_however_busy_it_is() {
     struct Login {
         is_done: bool,
