@@ -221,7 +221,12 @@ fn count_system_calls(effort: Effort, cores: Cores) -> io::Result<()> {
             println!("\nsystem calls: not counted, `perf stat` can't count tracepoints here");
             return Ok(());
         };
-        rows.push([contender.to_owned(), format!("{:.2}", calls / sends)]);
+        let ratio = if sends > 0.0 {
+            format!("{:.2}", calls / sends)
+        } else {
+            "not by send".to_owned()
+        };
+        rows.push([contender.to_owned(), ratio]);
     }
     print_table(
         "System calls a request, 64-byte ping-pong, 50 connections",
