@@ -77,7 +77,7 @@ impl codec::Decoder for FrameCodec {
                 Step::Drop { consumed } => buffer.advance(consumed),
                 Step::Message { consumed } => {
                     buffer.advance(consumed);
-                    return Ok(Some(self.parser.message().split().freeze()));
+                    return Ok(Some(self.parser.take_message()));
                 }
                 Step::More { missing } => {
                     // A hint for the next read; never more than a step ahead of what arrived.

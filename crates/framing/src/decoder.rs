@@ -118,7 +118,7 @@ impl Decoder {
                 payload.truncate(range.len());
                 Some(payload)
             }
-            Some(Found::Message) => Some(self.parser.message().split().freeze()),
+            Some(Found::Message) => Some(self.parser.take_message()),
             None => None,
         })
     }
@@ -177,7 +177,7 @@ impl Decoder {
                 Step::Message { consumed } => {
                     *input = &data[consumed..];
                     self.missing = 0;
-                    return Ok(Some(self.parser.message_ref()));
+                    return Ok(Some(self.parser.message()));
                 }
                 Step::More { missing } => {
                     self.missing = missing;
@@ -205,6 +205,7 @@ impl Decoder {
     /// ```
     pub fn set_pattern(&mut self, pattern: Pattern, limits: Limits) {
         self.parser.set_pattern(pattern, limits);
+        self.missing = 0;
         self.began = None;
     }
 
@@ -304,7 +305,7 @@ impl Decoder {
     pub(crate) fn slice(&self, found: Found) -> &[u8] {
         match found {
             Found::Buffer(range) => &self.buffer[range],
-            Found::Message => self.parser.message_ref(),
+            Found::Message => self.parser.message(),
         }
     }
 

@@ -11,7 +11,7 @@
 //!   Start ──► Message (blocks, joined) ──► Start           any ──► Failed, for ever
 //! ```
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
 use crate::error::{Direction, FrameError, Opening};
@@ -100,7 +100,19 @@ impl Parser {
             match &self.pattern {
                 Pattern::Prefix(prefix) => self.prefixed(*prefix, data),
                 Pattern::Lines => self.line(scanned, data),
-                _ => self.other(scanned, data),
+                Pattern::Delimiter(delimiter) => {
+                    let len = delimiter.as_bytes().len();
+                    let window = &data[..self.window(len, data)];
+                    let consumed = find_end(delimiter.as_bytes(), scanned, window);
+                    self.delimited(len, consumed, data)
+                }
+                Pattern::Fixed(len) => {
+                    let len = *len;
+                    self.fixed(len, data)
+                }
+                Pattern::Blocks => self.first_block(data),
+                Pattern::ToEnd if data.len() > self.limits.max_frame_len => self.endless(data),
+                Pattern::ToEnd => Ok(Step::More { missing: 1 }),
             }
         } else {
             self.resume(data)
@@ -170,12 +182,13 @@ impl Parser {
     }
 
     /// The message that [`Step::Message`] spoke of; it is there until the next step.
-    pub(crate) fn message(&mut self) -> &mut BytesMut {
-        &mut self.message
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.message
     }
 
-    pub(crate) fn message_ref(&self) -> &BytesMut {
-        &self.message
+    /// As [`Parser::message`], owned.
+    pub(crate) fn take_message(&mut self) -> Bytes {
+        self.message.split().freeze()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -254,9 +267,9 @@ impl Parser {
 
     #[inline]
     fn line(&mut self, scanned: usize, data: &[u8]) -> Result<Step, FrameError> {
-        let window = self.limits.max_frame_len.saturating_add(2).min(data.len());
+        let window = self.window(CR_LF, data);
         let Some(index) = memchr(b'\n', &data[scanned..window]) else {
-            return self.no_delimiter(window, 2, data);
+            return self.no_delimiter(CR_LF, data);
         };
         let newline = scanned + index;
         let end = match data[..newline].last() {
@@ -272,22 +285,6 @@ impl Parser {
             end,
             consumed: newline + 1,
         })
-    }
-
-    fn other(&mut self, scanned: usize, data: &[u8]) -> Result<Step, FrameError> {
-        match &self.pattern {
-            Pattern::ToEnd if data.len() > self.limits.max_frame_len => self.endless(data),
-            Pattern::ToEnd => Ok(Step::More { missing: 1 }),
-            Pattern::Fixed(len) => {
-                let len = *len;
-                self.fixed(len, data)
-            }
-            Pattern::Blocks => self.first_block(data),
-            Pattern::Delimiter(_) => self.delimited(scanned, data),
-            // The two that `step` takes itself.
-            Pattern::Prefix(prefix) => self.prefixed(*prefix, data),
-            Pattern::Lines => self.line(scanned, data),
-        }
     }
 
     fn fixed(&mut self, len: usize, data: &[u8]) -> Result<Step, FrameError> {
@@ -310,18 +307,15 @@ impl Parser {
         })
     }
 
-    fn delimited(&mut self, scanned: usize, data: &[u8]) -> Result<Step, FrameError> {
-        let Pattern::Delimiter(delimiter) = &self.pattern else {
-            return Ok(Step::More { missing: 1 });
-        };
-        let len = delimiter.as_bytes().len();
-        let window = self
-            .limits
-            .max_frame_len
-            .saturating_add(len)
-            .min(data.len());
-        let Some(consumed) = find_end(delimiter.as_bytes(), scanned, &data[..window]) else {
-            return self.no_delimiter(window, len, data);
+    /// A delimiter of `len` bytes was looked for; the first one is the end of `consumed` bytes.
+    fn delimited(
+        &mut self,
+        len: usize,
+        consumed: Option<usize>,
+        data: &[u8],
+    ) -> Result<Step, FrameError> {
+        let Some(consumed) = consumed else {
+            return self.no_delimiter(len, data);
         };
         self.finished();
         Ok(Step::Frame {
@@ -465,13 +459,23 @@ impl Parser {
         })
     }
 
-    /// No delimiter of `len` bytes in the first `window` bytes, which are all that may be searched or
-    /// all there are.
-    fn no_delimiter(&mut self, window: usize, len: usize, data: &[u8]) -> Result<Step, FrameError> {
-        if window == self.limits.max_frame_len.saturating_add(len) {
+    /// How much of `data` a frame with a delimiter of `len` bytes can be.
+    #[inline]
+    fn window(&self, len: usize, data: &[u8]) -> usize {
+        self.limits
+            .max_frame_len
+            .saturating_add(len)
+            .min(data.len())
+    }
+
+    /// There is no delimiter of `len` bytes in the window.
+    fn no_delimiter(&mut self, len: usize, data: &[u8]) -> Result<Step, FrameError> {
+        if data.len() >= self.limits.max_frame_len.saturating_add(len) {
             return self.endless(data);
         }
-        self.state = State::Start { scanned: window };
+        self.state = State::Start {
+            scanned: data.len(),
+        };
         Ok(Step::More { missing: 1 })
     }
 
@@ -506,6 +510,9 @@ impl Parser {
         self.fail(FrameError::Undelimited { limit, looks_like })
     }
 }
+
+/// The longest end of a line.
+const CR_LF: usize = 2;
 
 /// Where the first `delimiter` ends in `data`, of which the first `scanned` bytes hold no end of one.
 fn find_end(delimiter: &[u8], scanned: usize, data: &[u8]) -> Option<usize> {

@@ -145,6 +145,33 @@ fn the_line_end_does_not_count() {
 }
 
 #[test]
+fn a_limit_of_zero_lets_empty_frames_pass() {
+    let limits = Limits {
+        max_frame_len: 0,
+        ..Limits::default()
+    };
+    let table: [(Pattern, &[u8]); 5] = [
+        (Pattern::Lines, b"\r\n\n"),
+        (delimiter(b"<>"), b"<><>"),
+        (Pattern::Prefix(Prefix::U16Be), b"\0\0\0\0"),
+        (Pattern::Prefix(Prefix::Varint), b"\0\0"),
+        (Pattern::Blocks, b"\0\0\0\0\0\0\0\0"),
+    ];
+    for (pattern, wire) in table {
+        for cut in cuts(wire) {
+            for feed in [by_slices, by_bytes, by_lending] {
+                let frames = feed(Decoder::with_limits(pattern.clone(), limits), &cut);
+                assert_eq!(
+                    frames.as_deref(),
+                    Ok(&[vec![], vec![]][..]),
+                    "{pattern:?} {cut:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn many_small_blocks_count_together() {
     let mut wire = Vec::new();
     for _ in 0..1001 {
