@@ -85,11 +85,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 /// Nobody has to talk all the time. What the server says is read even while much waits to be sent:
 /// if both ends waited for the other to read first, they would wait for ever.
 fn patient() -> Options {
-    let options = Options::default();
     Options {
         idle_timeout: None,
-        high_water: options.max_queue_len,
-        ..options
+        reads_when_full: true,
+        ..Options::default()
     }
 }
 
@@ -123,10 +122,6 @@ enum Screen {
         modes: Termios,
     },
 }
-
-/// No more input is taken while more than this waits to be sent.
-const MAX_WAITING: usize = 64 << 10;
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl StreamHandler<Message> for Server {
     fn opened(&mut self, out: &mut Outgoing, _: &mut Context<'_, Message>) {
@@ -162,7 +157,10 @@ impl StreamHandler<Message> for Server {
         match message {
             Message::Send(frames) => {
                 out.push(frames);
-                self.ask_for_more(out, cx);
+                // Otherwise when the socket is writable again.
+                if out.len() <= patient().high_water {
+                    self.ask_for_more(cx);
+                }
             }
             Message::End => {
                 self.stage = Stage::Leaving;
@@ -172,8 +170,8 @@ impl StreamHandler<Message> for Server {
         }
     }
 
-    fn timer(&mut self, _: u64, out: &mut Outgoing, cx: &mut Context<'_, Message>) {
-        self.ask_for_more(out, cx);
+    fn writable(&mut self, _: &mut Outgoing, cx: &mut Context<'_, Message>) {
+        self.ask_for_more(cx);
     }
 
     fn stopping(&mut self, out: &mut Outgoing, _: &mut Context<'_, Message>) {
@@ -233,13 +231,8 @@ impl Server {
         Ok(())
     }
 
-    fn ask_for_more(&self, out: &Outgoing, cx: &mut Context<'_, Message>) {
-        let Some(input) = self.input else {
-            return;
-        };
-        if out.len() > MAX_WAITING {
-            cx.set_timer(LOOK_AGAIN, 0);
-        } else {
+    fn ask_for_more(&self, cx: &mut Context<'_, Message>) {
+        if let Some(input) = self.input {
             // Where the input has ended, nobody is there to go on.
             let _ = cx.post(input, Message::More);
         }

@@ -251,3 +251,23 @@ fn what_cannot_work_is_said_in_one_line() {
         assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     }
 }
+
+#[test]
+fn a_member_who_reads_hears_all_though_many_speak_at_once() {
+    const COUNT: usize = 24;
+    let server = Server::start(&[]);
+    let mut speakers: Vec<_> = (0..COUNT)
+        .map(|n| server.join(&format!("speaker {n}")))
+        .collect();
+    let mut listener = server.join("listener");
+    // The server finds all of it at once when it goes on: more than a queue holds.
+    server.program.signal(Signal::STOP);
+    for speaker in &mut speakers {
+        speaker.say(&"x".repeat(64 * KIB));
+    }
+    server.program.signal(Signal::CONT);
+    for _ in 0..COUNT {
+        let heard = listener.hear().expect("more to hear");
+        assert!(heard.starts_with("\n#[speaker "), "{heard}");
+    }
+}
