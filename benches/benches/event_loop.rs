@@ -62,9 +62,9 @@ struct Effort {
 }
 
 const FULL: Effort = Effort {
-    rounds: 9,
-    warm_up: Duration::from_millis(100),
-    round: Duration::from_millis(400),
+    rounds: 21,
+    warm_up: Duration::from_millis(50),
+    round: Duration::from_millis(200),
     idle_connections: 10_000,
 };
 
