@@ -60,7 +60,6 @@ impl codec::Decoder for FrameCodec {
     type Item = Bytes;
     type Error = Error;
 
-    #[inline]
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Error> {
         loop {
             match self.parser.step(buffer)? {
@@ -69,10 +68,10 @@ impl codec::Decoder for FrameCodec {
                     end,
                     consumed,
                 } => {
-                    buffer.advance(start);
-                    let payload = buffer.split_to(end - start).freeze();
-                    buffer.advance(consumed - end);
-                    return Ok(Some(payload));
+                    let mut payload = buffer.split_to(consumed);
+                    payload.truncate(end);
+                    payload.advance(start);
+                    return Ok(Some(payload.freeze()));
                 }
                 Step::Drop { consumed } => buffer.advance(consumed),
                 Step::Message { consumed } => {

@@ -114,8 +114,8 @@ impl Decoder {
             Some(Found::Buffer(range)) => {
                 let mut payload = self.buffer.split_to(self.start).freeze();
                 self.start = 0;
+                payload.truncate(range.end);
                 payload.advance(range.start);
-                payload.truncate(range.len());
                 Some(payload)
             }
             Some(Found::Message) => Some(self.parser.take_message()),

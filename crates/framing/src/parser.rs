@@ -235,7 +235,7 @@ impl Parser {
         self.state = State::Start { scanned: 0 };
     }
 
-    #[inline]
+    #[inline(always)]
     fn prefixed(&mut self, prefix: Prefix, data: &[u8]) -> Result<Step, FrameError> {
         let (start, declared) = match prefix.read(data) {
             Ok(Some(header)) => header,
@@ -265,7 +265,7 @@ impl Parser {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn line(&mut self, scanned: usize, data: &[u8]) -> Result<Step, FrameError> {
         let window = self.window(CR_LF, data);
         let Some(index) = memchr(b'\n', &data[scanned..window]) else {
