@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use benches::process::{Cores, Server, pin_self};
+use benches::process::{Cores, Server, pin_self, raise_file_limit};
 use benches::report::print_table;
 use benches::room::{Room, Talk};
 
@@ -27,6 +27,7 @@ fn main() -> io::Result<()> {
         (count.unwrap_or(10_000), Duration::from_secs(4))
     };
 
+    raise_file_limit()?;
     let cores = Cores::choose()?;
     pin_self(cores.load)?;
     if !cores.are_separate() {

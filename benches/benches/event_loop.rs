@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use benches::echo::{CONTENDERS, serve};
 use benches::load::{Load, Outcome, Pattern};
-use benches::process::{Cores, Server, pin_self};
+use benches::process::{Cores, Server, pin_self, raise_file_limit};
 use benches::report::{Summary, print_table};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
         .find(|mode| has(mode));
     let is_wanted = |mode: &str| only.is_none_or(|only| only == mode);
 
+    raise_file_limit()?;
     let cores = Cores::choose()?;
     pin_self(cores.load)?;
     if !cores.are_separate() {
