@@ -158,7 +158,7 @@ impl StreamHandler<Message> for Server {
             Message::Send(frames) => {
                 out.push(frames);
                 // Otherwise when the socket is writable again.
-                if out.len() <= patient().high_water {
+                if !out.is_above_high_water() {
                     self.ask_for_more(cx);
                 }
             }

@@ -104,8 +104,8 @@ impl<M: 'static> EventLoop<M> {
 
     /// Connects to `address` without waiting. The handler's `opened` tells when the connection is
     /// there, its `closed` when it can't be made; it may take
-    /// [`handshake_timeout`](Options::handshake_timeout). Messages sent to it before it is there are
-    /// dropped.
+    /// [`handshake_timeout`](Options::handshake_timeout). Messages sent to it before it is there wait
+    /// for it.
     ///
     /// # Errors
     ///

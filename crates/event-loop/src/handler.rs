@@ -38,7 +38,8 @@ pub trait StreamHandler<M = ()> {
         out.end();
     }
 
-    /// The outgoing queue was above its high-water mark and is now at or below the low one.
+    /// The outgoing queue was [above its high-water mark](Outgoing::is_above_high_water) when a call
+    /// of this handler returned, and is now at or below the low one.
     fn writable(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
         let _ = (out, cx);
     }

@@ -123,6 +123,7 @@ mod datagram;
 mod event_loop;
 mod handle;
 mod handler;
+mod held;
 mod key;
 mod listener;
 mod offload;

@@ -33,6 +33,7 @@ pub struct Outgoing {
     sent: usize,
     len: usize,
     limit: usize,
+    pub(crate) high_water: usize,
     ended: bool,
     closing: bool,
     overflowed: bool,
@@ -69,6 +70,7 @@ impl Outgoing {
             sent: 0,
             len: 0,
             limit,
+            high_water: limit,
             ended: false,
             closing: false,
             overflowed: false,
@@ -214,6 +216,13 @@ impl Outgoing {
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Whether more waits than the [high-water mark](crate::Options::high_water): a source that can
+    /// hold back does so until [`writable`](crate::StreamHandler::writable) is called.
+    #[must_use]
+    pub fn is_above_high_water(&self) -> bool {
+        self.len > self.high_water
     }
 
     /// Whether [`end`](Self::end) or [`close`](Self::close) was called.

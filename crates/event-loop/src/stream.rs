@@ -90,6 +90,7 @@ impl<M: 'static> Core<M> {
         let key = self.sources.next_key();
         let watched = self.poller.watch(&socket, key)?;
         let mut out = Outgoing::new(origin.options.max_queue_len);
+        out.high_water = origin.options.high_water;
         out.socket = socket;
         out.is_writable = is_connected;
         if is_counted {
@@ -186,6 +187,11 @@ impl<M: 'static> Core<M> {
                 write_is_shut: false,
             };
             self.call(key, stream, |handler, out, cx| handler.opened(out, cx));
+            for message in self.held.take(key) {
+                self.call(key, stream, |handler, out, cx| {
+                    handler.message(message, out, cx);
+                });
+            }
             self.flush_later(key, stream);
         }
     }
@@ -219,6 +225,12 @@ impl<M: 'static> Core<M> {
                         handler.received(bytes, out, cx);
                     });
                     self.flush_here(key, stream);
+                    if self.has_posts() {
+                        // They reach the others before more is read: one of them may be full by then,
+                        // and ask this one to hold back.
+                        self.make_ready(key);
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     stream.is_readable = false;
@@ -258,6 +270,9 @@ impl<M: 'static> Core<M> {
     pub(crate) fn deliver_to_stream(&mut self, key: Key, message: M) {
         self.with_stream(key, |core, stream| {
             core.advance_opening(key, stream);
+            if stream.stage == Stage::Connecting {
+                return core.held.hold(key, message);
+            }
             core.call(key, stream, |handler, out, cx| {
                 handler.message(message, out, cx);
             });
@@ -311,7 +326,7 @@ impl<M: 'static> Core<M> {
             let (queued, limit) = (stream.out.len(), stream.out.limit());
             return self.doom(key, stream, Closed::Overflowed { queued, limit });
         }
-        stream.is_choked |= stream.out.len() > stream.origin.options.high_water;
+        stream.is_choked |= stream.out.is_above_high_water();
     }
 
     /// The handler has panicked: its state can't be trusted with another call.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::datagram::DatagramSource;
 use crate::handle::{Command, Shared};
 use crate::handler::Closed;
+use crate::held::Held;
 use crate::listener::{ListenerSource, Origin};
 use crate::offload::{self, Pool};
 use crate::poller::{Poller, Ready};
@@ -48,6 +49,8 @@ pub(crate) struct Core<M> {
     /// Streams that a handler wants closed (or, when `true`, cut) after it returns.
     pub(crate) close_later: Vec<(Key, bool)>,
     posts: VecDeque<Post<M>>,
+    /// Messages to connections that are still being made.
+    pub(crate) held: Held<M>,
     pub(crate) groups: HashMap<u64, Rc<RefCell<Vec<Key>>>>,
     pub(crate) pool: Option<Pool>,
     pub(crate) offloaded: usize,
@@ -131,7 +134,6 @@ impl<M: 'static> Core<M> {
             next_tick: 0,
             began: now,
             shared,
-            loop_options,
             stats: Stats::default(),
             read_buffer: vec![0; READ_BUFFER_LEN],
             spare_buffer: Vec::new(),
@@ -140,7 +142,9 @@ impl<M: 'static> Core<M> {
             dirty: Vec::new(),
             doomed: Vec::new(),
             close_later: Vec::new(),
+            held: Held::new(loop_options.message_queue),
             posts: VecDeque::new(),
+            loop_options,
             groups: HashMap::new(),
             pool: None,
             offloaded: 0,
@@ -191,11 +195,10 @@ impl<M: 'static> Core<M> {
     }
 
     fn wait_at_most(&self, wait: Option<Duration>) -> Option<Duration> {
-        let is_busy = !(self.ready.is_empty()
-            && self.posts.is_empty()
-            && self.dirty.is_empty()
-            && self.doomed.is_empty()
-            && self.close_later.is_empty());
+        let is_busy = self.has_posts()
+            || !self.ready.is_empty()
+            || !self.dirty.is_empty()
+            || !self.doomed.is_empty();
         if is_busy || self.stop.is_some_and(|stop| !stop.is_announced) {
             return Some(Duration::ZERO);
         }
@@ -304,11 +307,16 @@ impl<M: 'static> Core<M> {
         post: impl FnOnce(M) -> Post<M>,
     ) -> Result<(), PostError<M>> {
         let limit = self.loop_options.message_queue;
-        if self.posts.len() >= limit {
+        if self.posts.len() + self.held.len >= limit {
             return Err(PostError::Full { message, limit });
         }
         self.posts.push_back(post(message));
         Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_posts(&self) -> bool {
+        !self.posts.is_empty() || !self.close_later.is_empty()
     }
 
     /// Delivers the messages that wait now; what their receivers send waits for the next round, so
@@ -419,6 +427,7 @@ impl<M: 'static> Core<M> {
         while !self.doomed.is_empty() {
             for (key, why) in std::mem::take(&mut self.doomed) {
                 self.say_closed(key, &why);
+                self.held.take(key);
                 if let Some(Source::Stream(seat)) = self.sources.remove(key) {
                     self.bury(seat, &why);
                 }

@@ -126,6 +126,83 @@ fn a_published_message_reaches_all_others_in_order() {
     );
 }
 
+/// Hands on what it gets to another, which makes it hold back while too much waits.
+struct Relay {
+    other: Option<Key>,
+}
+
+enum Word {
+    Meet(Key),
+    Data(Vec<u8>),
+    HoldBack,
+    GoOn,
+}
+
+impl Relay {
+    fn tell(&self, word: Word, cx: &mut Context<'_, Word>) {
+        let other = self.other.expect("they have met");
+        assert!(cx.post(other, word).is_ok());
+    }
+}
+
+impl StreamHandler<Word> for Relay {
+    fn received(&mut self, bytes: &[u8], _: &mut Outgoing, cx: &mut Context<'_, Word>) {
+        self.tell(Word::Data(bytes.to_vec()), cx);
+    }
+
+    fn message(&mut self, word: Word, out: &mut Outgoing, cx: &mut Context<'_, Word>) {
+        match word {
+            Word::Meet(other) => self.other = Some(other),
+            Word::Data(bytes) => {
+                out.write(&bytes);
+                if out.is_above_high_water() {
+                    self.tell(Word::HoldBack, cx);
+                }
+            }
+            Word::HoldBack => cx.pause_reading(),
+            Word::GoOn => cx.resume_reading(),
+        }
+    }
+
+    fn writable(&mut self, _: &mut Outgoing, cx: &mut Context<'_, Word>) {
+        self.tell(Word::GoOn, cx);
+    }
+}
+
+#[test]
+fn what_is_posted_arrives_before_more_is_read() {
+    let sim = Sim::new();
+    let mut event_loop = EventLoop::simulated(&sim, LoopOptions::default()).unwrap();
+    let (left, mut sender) = sim.stream();
+    let (right, mut receiver) = sim.stream();
+    let mut add = |socket, other| {
+        event_loop
+            .add_stream(socket, Options::default(), Relay { other })
+            .unwrap()
+    };
+    let left = add(left, None);
+    let right = add(right, Some(left));
+    assert!(event_loop.post(left, Word::Meet(right)).is_ok());
+    event_loop.turn(None).unwrap();
+
+    // Ten times what a queue may hold, to a receiver that reads a little now and then.
+    let sent: Vec<u8> = (0..10_u32 << 20).map(|n| (n % 251) as u8).collect();
+    sender.send(&sent);
+    let mut received = Vec::new();
+    receiver.set_room(0);
+    while received.len() < sent.len() {
+        for _ in 0..20 {
+            event_loop.turn(None).unwrap();
+        }
+        receiver.set_room(700_000);
+        event_loop.turn(None).unwrap();
+        received.extend(receiver.received());
+        assert_eq!(event_loop.stats().overflowed, 0);
+        receiver.set_room(0);
+    }
+    assert!(received == sent, "what came is not what was sent");
+}
+
 #[test]
 fn who_has_left_or_gone_hears_nothing() {
     let mut stage = Stage::new();

@@ -203,6 +203,44 @@ fn connecting_tells_of_success_and_of_failure() {
 }
 
 #[test]
+fn messages_wait_for_a_connection_that_is_being_made() {
+    struct Speaker {
+        tell: mpsc::Sender<Vec<u8>>,
+    }
+    impl StreamHandler<u8> for Speaker {
+        fn opened(&mut self, out: &mut Outgoing, _: &mut Context<'_, u8>) {
+            out.write(b"hello ");
+        }
+        fn received(&mut self, bytes: &[u8], out: &mut Outgoing, _: &mut Context<'_, u8>) {
+            self.tell.send(bytes.to_vec()).expect("the test waits");
+            out.close();
+        }
+        fn message(&mut self, byte: u8, out: &mut Outgoing, _: &mut Context<'_, u8>) {
+            out.write(&[byte]);
+        }
+    }
+    let listener = loopback();
+    let (tell, told) = mpsc::channel();
+    let mut event_loop: EventLoop<u8> = EventLoop::new().unwrap();
+    let address = listener.local_addr().unwrap();
+    let key = event_loop
+        .connect(address, Options::default(), Speaker { tell })
+        .unwrap();
+    for byte in *b"world" {
+        event_loop.post(key, byte).unwrap();
+    }
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut greeting = [0; 11];
+        stream.read_exact(&mut greeting).expect("a greeting");
+        stream.write_all(&greeting).expect("the client is there");
+    });
+    event_loop.run().unwrap();
+    server.join().unwrap();
+    assert_eq!(told.try_iter().collect::<Vec<_>>().concat(), b"hello world");
+}
+
+#[test]
 fn an_abrupt_reset_ends_one_connection_only() {
     let listener = loopback();
     let address = listener.local_addr().unwrap();
