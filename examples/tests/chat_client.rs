@@ -241,6 +241,10 @@ fn the_prompt_stays_whole_while_messages_arrive() {
     });
     keyboard.write_all(b"ne\r").unwrap();
     bob.expect("\n#[alice@127.0.0.1]>>half a line");
+    // Between two prompts the terminal itself would take Ctrl-D, and the client never see it.
+    alice.stdout.find("the next prompt", |shown| {
+        (shown.matches("\x1b[?2004h").count() == 2).then_some(())
+    });
     keyboard.write_all(b"\x04").unwrap();
     bob.expect("\n(Now hung up: Client from alice@127.0.0.1)");
     let ended = alice.wait();

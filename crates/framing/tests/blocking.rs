@@ -1,6 +1,6 @@
 //! The driver over `Read` and `Write`.
 
-mod common;
+mod support;
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Frames, cuts, samples};
 use framing::blocking::{FrameStream, exchange, receive_exactly};
 use framing::{Decoder, Encoder, Error, FrameError, FrameQueue, Limits, Pattern, Prefix};
+use support::{Frames, cuts, samples};
 
 const U32: Pattern = Pattern::Prefix(Prefix::U32Be);
 

@@ -1,9 +1,9 @@
 //! However a stream is cut, the frames are the same.
 
-mod common;
+mod support;
 
-use common::{Frames, by_bytes, by_lending, by_slices, by_turns, cuts, samples};
 use framing::{Decoder, FrameError, Limits, Oversize, Pattern, Prefix};
+use support::{Frames, by_bytes, by_lending, by_slices, by_turns, cuts, samples};
 
 fn check(feed: fn(Decoder, &[&[u8]]) -> Frames) {
     for sample in samples() {
@@ -44,7 +44,7 @@ fn oversized_frames_are_skipped_wherever_they_are_cut() {
     let table: [(Pattern, &[u8], u64); 5] = [
         (Pattern::Prefix(Prefix::U8), b"\x01a\x05abcde\x04four\x09123456789", 2),
         (Pattern::Lines, b"a\nabcde\r\nfour\r\n123456789\n", 2),
-        (common::delimiter(b"<>"), b"a<>abc<d<><four<><<<four<>", 3),
+        (support::delimiter(b"<>"), b"a<>abc<d<><four<><<<four<>", 3),
         (
             Pattern::Blocks,
             b"\0\0\0\x01a\0\0\0\0\0\0\0\x03abc\0\0\0\x02de\0\0\0\0\0\0\0\x04four\0\0\0\0\0\0\0\x05abcde\0\0\0\0",

@@ -1,10 +1,10 @@
 //! The codec for tokio-util.
 
-mod common;
+mod support;
 
 use bytes::{Bytes, BytesMut};
-use common::{Frames, cuts, samples};
 use framing::{Encoder, Error, FrameCodec, FrameError, Limits, Oversize, Pattern, Prefix};
+use support::{Frames, cuts, samples};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 fn frame_error(error: Error) -> FrameError {
@@ -44,7 +44,7 @@ fn what_it_writes_is_what_the_encoder_writes() {
     let patterns = [
         Pattern::Lines,
         Pattern::Blocks,
-        common::delimiter(b"<>"),
+        support::delimiter(b"<>"),
         Pattern::ToEnd,
         Pattern::Fixed(5),
     ];

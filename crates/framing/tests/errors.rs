@@ -1,13 +1,13 @@
 //! What errors say, and that they stay.
 
-mod common;
+mod support;
 
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use common::{by_lending, by_slices};
 use framing::{Decoder, Direction, Error, FrameError, Limits, Opening, Pattern, Prefix};
+use support::{by_lending, by_slices};
 
 const HTTP: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const TLS: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
@@ -37,7 +37,7 @@ fn other_protocols_are_recognised() {
     for pattern in [
         Pattern::Prefix(Prefix::U32Be),
         Pattern::Blocks,
-        common::delimiter(b"\0\0"),
+        support::delimiter(b"\0\0"),
     ] {
         assert_eq!(looks_like(pattern.clone(), HTTP), Some(Opening::Http));
         assert_eq!(looks_like(pattern.clone(), SSH), Some(Opening::Ssh));

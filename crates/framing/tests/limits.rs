@@ -1,9 +1,9 @@
 //! Lengths that a hostile peer announces, and the memory they cost.
 
-mod common;
+mod support;
 
-use common::{by_bytes, by_lending, by_slices, cuts, delimiter};
 use framing::{Decoder, Direction, Encoder, FrameError, Limits, Pattern, Prefix};
+use support::{by_bytes, by_lending, by_slices, cuts, delimiter};
 
 fn small() -> Limits {
     Limits {

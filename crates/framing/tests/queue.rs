@@ -1,12 +1,12 @@
 //! The bounded queue of outgoing frames.
 
-mod common;
+mod support;
 
 use std::io::{self, IoSlice, Write};
 
 use bytes::Bytes;
-use common::{by_slices, delimiter};
 use framing::{Decoder, Encoder, FrameError, FrameQueue, Pattern, Prefix, QueueLimits};
+use support::{by_slices, delimiter};
 
 const U32: Pattern = Pattern::Prefix(Prefix::U32Be);
 

@@ -1,11 +1,11 @@
 //! What an encoder writes, a decoder reads; and no input makes a decoder misbehave.
 
-mod common;
+mod support;
 
-use common::{by_bytes, by_lending, by_slices, delimiter};
 use framing::{Decoder, Encoder, FrameError, Limits, Oversize, Pattern, Prefix};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use support::{by_bytes, by_lending, by_slices, delimiter};
 
 fn any_pattern() -> impl Strategy<Value = Pattern> {
     prop_oneof![

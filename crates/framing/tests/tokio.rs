@@ -1,6 +1,6 @@
 //! The driver over tokio's traits.
 
-mod common;
+mod support;
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Frames, cuts, samples};
 use framing::tokio::{FrameStream, exchange, receive_exactly};
 use framing::{Decoder, Encoder, Error, FrameError, FrameQueue, Limits, Pattern, Prefix};
+use support::{Frames, cuts, samples};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
