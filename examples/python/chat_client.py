@@ -26,7 +26,7 @@ def receive(stream):
 
 def show(stream):
     while (text := receive(stream)) is not None:
-        text = text.removeprefix("\n")
+        text = text.lstrip("\n")
         print("".join(c for c in text if c.isprintable() or c in "\n\t"), flush=True)
 
 
