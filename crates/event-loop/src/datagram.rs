@@ -103,6 +103,7 @@ impl<M: 'static> DatagramSource<M> {
 impl<M: 'static> Core<M> {
     pub(crate) fn service_datagrams(&mut self, key: Key) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
+        let mut failed = 0;
         for _ in 0..RECEIVE_BUDGET {
             let Some(source) = self.datagrams_mut(key) else {
                 break;
@@ -123,15 +124,16 @@ impl<M: 'static> Core<M> {
                 }
                 // An earlier datagram of ours met a closed port, or the call was interrupted: that is
                 // no reason to stop serving others.
-                Err(_) => {}
+                Err(_) => failed += 1,
             }
         }
         self.read_buffer = buffer;
-        if self
-            .datagrams_mut(key)
-            .is_some_and(|source| source.is_readable && !source.is_paused)
-        {
-            self.make_ready(key);
+        if let Some(source) = self.datagrams_mut(key) {
+            // Where there are only errors, the socket waits to be told of something new.
+            source.is_readable &= failed < RECEIVE_BUDGET;
+            if source.is_readable && !source.is_paused {
+                self.make_ready(key);
+            }
         }
     }
 

@@ -187,9 +187,8 @@ impl<M: 'static> Core<M> {
                     listener.is_readable = false;
                     return;
                 }
-                Err(error) if is_exhaustion(&error) => return self.pause_accepting(key, &error),
-                // The newcomer went away before we took it (ECONNABORTED and kin): the next, please.
-                Err(_) => {}
+                Err(error) if is_of_newcomer(&error) => {}
+                Err(error) => return self.pause_accepting(key, &error),
             }
         }
         self.make_ready(key);
@@ -236,8 +235,8 @@ impl<M: 'static> Core<M> {
         }
     }
 
-    /// Rests from accepting while the process or the system is out of descriptors or memory: trying
-    /// again at once would only spin.
+    /// Rests from accepting while it can't be done, most often because the process or the system is out
+    /// of descriptors or memory: trying again at once would only spin.
     fn pause_accepting(&mut self, key: Key, error: &io::Error) {
         let Some(listener) = self.listener_mut(key) else {
             return;
@@ -269,13 +268,25 @@ impl<M: 'static> Core<M> {
     }
 }
 
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM.
-fn is_exhaustion(error: &io::Error) -> bool {
+/// Whether the error is of one newcomer, who went away before we took it, and says nothing about the
+/// next: those that accept(2) lists, and interrupted calls.
+fn is_of_newcomer(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    exhausted
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    let passing = [
+        Errno::CONNABORTED,
+        Errno::INTR,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::PERM,
+    ];
+    error.kind() == io::ErrorKind::ConnectionAborted
+        || passing
+            .iter()
+            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Tells a newcomer that there is no room, and closes.

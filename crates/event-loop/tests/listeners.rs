@@ -76,6 +76,25 @@ fn out_of_descriptors_it_rests_twice_as_long_each_time_up_to_a_second() {
 }
 
 #[test]
+fn an_error_that_stays_does_not_make_it_spin() {
+    const EINVAL: i32 = 22;
+    let (mut event_loop, sim, dialer) = listening(Options::default());
+    for _ in 0..100 {
+        dialer.fail(EINVAL);
+    }
+    for _ in 0..50 {
+        turn(&mut event_loop);
+    }
+    assert_eq!(
+        (event_loop.stats().accept_pauses, dialer.waiting()),
+        (1, 99)
+    );
+    sim.advance(Duration::from_millis(10));
+    turn(&mut event_loop);
+    assert_eq!(event_loop.stats().accept_pauses, 2);
+}
+
+#[test]
 fn a_resting_listener_does_not_spin_and_others_are_served() {
     let (mut event_loop, _sim, dialer) = listening(Options::default());
     let mut early = dialer.dial();
