@@ -46,6 +46,7 @@ impl Poller {
         })
     }
 
+    #[inline(always)]
     pub(crate) fn now(&self) -> Instant {
         match self {
             Self::Os { .. } => Instant::now(),
@@ -54,6 +55,7 @@ impl Poller {
     }
 
     /// Waits for readiness until `timeout` and adds what it learned to `ready`. A script never waits.
+    #[inline(always)]
     pub(crate) fn wait(
         &mut self,
         timeout: Option<Duration>,

@@ -171,7 +171,9 @@ impl<M: 'static> Core<M> {
         self.share = (SHARED_BY_ALL / ready.len().max(1)).max(SMALLEST_SHARE);
         for key in ready.drain(..) {
             self.service(key);
-            self.deliver_posts();
+            if self.has_posts() {
+                self.deliver_posts();
+            }
         }
         if self.ready.is_empty() {
             self.ready = ready;
@@ -533,7 +535,7 @@ impl<M: 'static> Core<M> {
         let passed = now.saturating_duration_since(self.began);
         self.now = now;
         self.next_tick = ticks(passed);
-        self.tick = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        self.tick = passed.as_secs() * 1000 + u64::from(passed.subsec_millis());
     }
 
     /// The present in ticks, rounded down: what is due by it is due.
@@ -571,5 +573,6 @@ impl<M: 'static> Core<M> {
 
 /// A duration in ticks of the timer wheel, rounded up, so that no deadline comes early.
 pub(crate) fn ticks(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(1000);
+    whole.saturating_add(u64::from(duration.subsec_nanos().div_ceil(1_000_000)))
 }
