@@ -65,26 +65,16 @@ impl<M: 'static> Context<'_, M> {
 
     /// Puts this handler into a group. Groups need no making: one exists while it has members.
     pub fn join(&mut self, group: u64) {
-        let members = self.core.groups.entry(group).or_default();
-        let mut members = members.borrow_mut();
-        if members.len() == members.capacity() {
-            // Before the list grows, forget those who are gone.
-            let sources = &self.core.sources;
-            members.retain(|&member| sources.get(member).is_some());
-        }
-        members.push(self.key);
+        let sources = &self.core.sources;
+        self.core
+            .groups
+            .join(group, self.key, |member| sources.get(member).is_some());
     }
 
     /// Takes this handler out of a group. Costs a look at each member. A handler that closes leaves
     /// all its groups by itself.
     pub fn leave(&mut self, group: u64) {
-        if let Some(members) = self.core.groups.get(&group) {
-            let mut members = members.borrow_mut();
-            for member in members.iter_mut().filter(|member| **member == self.key) {
-                // A delivery to the group may be under way: leave the others in their places.
-                *member = Key::NOBODY;
-            }
-        }
+        self.core.groups.leave(group, self.key);
     }
 
     /// Sends a message to all members of a group but this handler, as [`post`](Self::post) does. It

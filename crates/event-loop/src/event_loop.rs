@@ -186,7 +186,7 @@ impl<M: 'static> EventLoop<M> {
 
     /// Stops the loop: listeners are closed at once, no more datagrams are received, each stream's
     /// handler is told by [`stopping`](StreamHandler::stopping), and streams that are still open after
-    /// `grace` are cut. Offloaded work is waited for as long.
+    /// `grace` are cut. Offloaded work is waited for as long, and then [`run`](Self::run) returns.
     /// Stopping again can only shorten the grace.
     pub fn stop(&mut self, grace: Duration) {
         self.core.stop(grace);

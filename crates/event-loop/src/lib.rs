@@ -121,6 +121,7 @@
 mod context;
 mod datagram;
 mod event_loop;
+mod groups;
 mod handle;
 mod handler;
 mod held;

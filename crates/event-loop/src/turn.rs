@@ -1,8 +1,7 @@
 //! All that a loop has, and one turn of it: wait, then let everybody who has something to do have
 //! their share.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::datagram::DatagramSource;
+use crate::groups::Groups;
 use crate::handle::{Command, Shared};
 use crate::handler::Closed;
 use crate::held::Held;
@@ -51,7 +51,9 @@ pub(crate) struct Core<M> {
     posts: VecDeque<Post<M>>,
     /// Messages to connections that are still being made.
     pub(crate) held: Held<M>,
-    pub(crate) groups: HashMap<u64, Rc<RefCell<Vec<Key>>>>,
+    pub(crate) groups: Groups,
+    /// Those to whom a message is going round.
+    audience: Vec<Key>,
     pub(crate) pool: Option<Pool>,
     pub(crate) offloaded: usize,
     stop: Option<Stop>,
@@ -108,8 +110,11 @@ pub(crate) enum Post<M> {
 #[derive(Clone, Copy, Debug)]
 struct Stop {
     timer: TimerKey,
-    at: Instant,
+    /// The tick at which the grace period is over.
+    due: u64,
     is_announced: bool,
+    /// The grace period is over: nothing is waited for any more.
+    is_cut: bool,
 }
 
 const READ_BUFFER_LEN: usize = 64 << 10;
@@ -145,7 +150,8 @@ impl<M: 'static> Core<M> {
             held: Held::new(loop_options.message_queue),
             posts: VecDeque::new(),
             loop_options,
-            groups: HashMap::new(),
+            groups: Groups::default(),
+            audience: Vec::new(),
             pool: None,
             offloaded: 0,
             stop: None,
@@ -187,6 +193,7 @@ impl<M: 'static> Core<M> {
 
     pub(crate) fn is_over(&self) -> bool {
         match self.stop {
+            Some(stop) if stop.is_cut => true,
             Some(stop) => stop.is_announced && self.stats.open == 0 && self.offloaded == 0,
             None => self.sources.keys().all(|key| match self.sources.get(key) {
                 #[cfg(feature = "signals")]
@@ -263,7 +270,9 @@ impl<M: 'static> Core<M> {
         self.shared.take(&mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Message(key, message) => self.deliver(key, message),
+                Command::Message(key, message) => {
+                    self.deliver(key, message);
+                }
                 Command::Stop { grace } => self.stop(grace),
                 Command::WorkDone(key, message) => {
                     self.offloaded -= 1;
@@ -326,7 +335,9 @@ impl<M: 'static> Core<M> {
     pub(crate) fn deliver_posts(&mut self) {
         for _ in 0..self.posts.len() {
             match self.posts.pop_front() {
-                Some(Post::One { to, message }) => self.deliver(to, message),
+                Some(Post::One { to, message }) => {
+                    self.deliver(to, message);
+                }
                 Some(Post::Group {
                     group,
                     except,
@@ -347,50 +358,50 @@ impl<M: 'static> Core<M> {
         }
     }
 
-    fn deliver(&mut self, to: Key, message: M) {
+    /// Says whether there was somebody to receive the message.
+    fn deliver(&mut self, to: Key, message: M) -> bool {
         match self.sources.get(to) {
             Some(Source::Stream(_)) => self.deliver_to_stream(to, message),
             Some(Source::Datagrams(_)) => {
                 self.call_datagrams(to, |handler, out, cx| handler.message(message, out, cx));
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     fn deliver_to_group(&mut self, group: u64, except: Key, message: &M, clone: fn(&M) -> M) {
-        let Some(members) = self.groups.get(&group).map(Rc::clone) else {
-            return;
-        };
-        members
-            .borrow_mut()
-            .retain(|&member| self.sources.get(member).is_some());
         // Who joins while the message goes round has come too late for it.
-        let count = members.borrow().len();
-        for place in 0..count {
-            let member = members.borrow()[place];
-            if member != except {
-                self.deliver(member, clone(message));
-            }
+        let mut audience = std::mem::take(&mut self.audience);
+        audience.clear();
+        audience.extend_from_slice(self.groups.members(group));
+        let mut are_all_here = true;
+        for &member in audience.iter().filter(|&&member| member != except) {
+            are_all_here &= self.deliver(member, clone(message));
         }
-        if count == 0 {
-            self.groups.remove(&group);
+        self.audience = audience;
+        if !are_all_here {
+            let sources = &self.sources;
+            self.groups
+                .keep(group, |member| sources.get(member).is_some());
         }
     }
 
     pub(crate) fn stop(&mut self, grace: Duration) {
-        let at = self.now + grace;
+        let due = self.due(grace);
+        let mut is_announced = false;
         if let Some(stop) = self.stop {
-            if stop.at <= at {
+            if stop.due <= due {
                 return;
             }
             self.wheel.cancel(stop.timer);
+            is_announced = stop.is_announced;
         }
-        let timer = self.set_timer(Key::NOBODY, grace, Timer::GraceOver);
-        let is_announced = self.stop.is_some_and(|stop| stop.is_announced);
         self.stop = Some(Stop {
-            timer,
-            at,
+            timer: self.wheel.set(due, (Key::NOBODY, Timer::GraceOver)),
+            due,
             is_announced,
+            is_cut: false,
         });
     }
 
@@ -422,7 +433,9 @@ impl<M: 'static> Core<M> {
         for key in keys {
             self.cut_stream(key, Closed::Stopped);
         }
-        self.offloaded = 0;
+        if let Some(stop) = &mut self.stop {
+            stop.is_cut = true;
+        }
     }
 
     fn bury_the_doomed(&mut self) {
@@ -482,12 +495,8 @@ impl<M: 'static> Core<M> {
         options: Options,
         handler: Box<dyn StreamHandler<M>>,
     ) -> io::Result<Key> {
-        socket.prepare()?;
-        let newcomer = Newcomer {
-            is_connected: socket.is_connected()?,
-            is_counted: true,
-        };
-        self.add_stream(socket, Rc::new(Origin::single(options)), handler, newcomer)
+        let is_connected = socket.is_connected()?;
+        self.add_alone(socket, is_connected, options, handler)
     }
 
     pub(crate) fn connect(
@@ -496,22 +505,33 @@ impl<M: 'static> Core<M> {
         options: Options,
         handler: Box<dyn StreamHandler<M>>,
     ) -> io::Result<Key> {
-        let socket = begin_connect(address)?;
-        socket.prepare()?;
         // Even a connection that has failed already is told of by `closed`.
+        self.add_alone(begin_connect(address)?, false, options, handler)
+    }
+
+    fn add_alone(
+        &mut self,
+        socket: Socket,
+        is_connected: bool,
+        options: Options,
+        handler: Box<dyn StreamHandler<M>>,
+    ) -> io::Result<Key> {
+        socket.prepare()?;
         let newcomer = Newcomer {
-            is_connected: false,
+            is_connected,
             is_counted: true,
         };
         self.add_stream(socket, Rc::new(Origin::single(options)), handler, newcomer)
     }
 
     pub(crate) fn set_timer(&mut self, key: Key, after: Duration, timer: Timer) -> TimerKey {
-        let due = self
-            .now
-            .saturating_duration_since(self.began)
-            .saturating_add(after);
-        self.wheel.set(ticks(due), (key, timer))
+        self.wheel.set(self.due(after), (key, timer))
+    }
+
+    /// The tick that comes `after` from now, however far that is.
+    fn due(&self, after: Duration) -> u64 {
+        let passed = self.now.saturating_duration_since(self.began);
+        ticks(passed.saturating_add(after))
     }
 
     pub(crate) fn set_paused(&mut self, key: Key, is_paused: bool) {

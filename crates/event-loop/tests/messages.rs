@@ -334,6 +334,46 @@ fn a_member_closed_in_a_delivery_does_not_disturb_the_others() {
 }
 
 #[test]
+fn members_may_leave_and_join_again_while_a_message_goes_round() {
+    struct Restless;
+    impl StreamHandler<u8> for Restless {
+        fn opened(&mut self, _: &mut Outgoing, cx: &mut Context<'_, u8>) {
+            cx.join(ROOM);
+        }
+        fn received(&mut self, bytes: &[u8], _: &mut Outgoing, cx: &mut Context<'_, u8>) {
+            cx.publish(ROOM, bytes[0]).expect("there is room");
+        }
+        fn message(&mut self, byte: u8, out: &mut Outgoing, cx: &mut Context<'_, u8>) {
+            out.write(&[byte]);
+            cx.leave(ROOM);
+            for group in 0..10 {
+                cx.join(100 + group);
+                cx.leave(100 + group);
+            }
+            cx.join(ROOM);
+        }
+    }
+    let sim = Sim::new();
+    let mut event_loop = EventLoop::simulated(&sim, LoopOptions::default()).unwrap();
+    let mut peers = Vec::new();
+    for _ in 0..9 {
+        let (socket, peer) = sim.stream();
+        event_loop
+            .add_stream(socket, Options::default(), Restless)
+            .unwrap();
+        peers.push(peer);
+    }
+    event_loop.turn(None).unwrap();
+    for round in 0..20 {
+        peers[0].send(&[round]);
+        event_loop.turn(None).unwrap();
+        for peer in &mut peers[1..] {
+            assert_eq!(peer.received(), [round], "once, in round {round}");
+        }
+    }
+}
+
+#[test]
 fn two_that_answer_each_other_for_ever_hold_up_nobody() {
     let mut stage = Stage::new();
     let (a_key, _a) = stage.enter('a');

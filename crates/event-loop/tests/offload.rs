@@ -169,3 +169,26 @@ fn a_loop_that_stops_waits_for_offloaded_work() {
     assert_eq!(server.answer(), "2");
     server.stop();
 }
+
+#[test]
+fn work_that_ends_after_the_grace_period_disturbs_nobody() {
+    let (open_gate, gate) = mpsc::channel();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(socket.local_addr().unwrap()).unwrap();
+    let mut event_loop = EventLoop::new().unwrap();
+    event_loop
+        .add_datagrams(socket, Worker { gate: Some(gate) })
+        .unwrap();
+    client.send(b"slow").unwrap();
+    event_loop.turn(Some(PATIENCE)).unwrap();
+    event_loop.stop(Duration::ZERO);
+    event_loop.run().unwrap();
+    open_gate.send(()).unwrap();
+    client.set_nonblocking(true).unwrap();
+    let begun = std::time::Instant::now();
+    while client.recv(&mut [0; 10]).is_err() {
+        assert!(begun.elapsed() < PATIENCE);
+        event_loop.turn(Some(PATIENCE)).unwrap();
+    }
+}

@@ -1,6 +1,7 @@
 //! Stopping: a word to each handler, a grace period, and then the end.
 
 use std::cell::RefCell;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -128,4 +129,44 @@ fn a_loop_that_watches_nothing_is_over() {
     peer.finish();
     assert_eq!(event_loop.run().unwrap().finished, 1);
     assert_eq!(peer.received(), b"last words");
+}
+
+#[test]
+fn a_stop_without_end_waits_for_the_streams() {
+    let sim = Sim::new();
+    let mut event_loop: EventLoop = EventLoop::simulated(&sim, LoopOptions::default()).unwrap();
+    let (socket, mut peer) = sim.stream();
+    event_loop
+        .add_stream(socket, Options::default(), Polite(Rc::default()))
+        .unwrap();
+    event_loop.stop(Duration::MAX);
+    event_loop.turn(None).unwrap();
+    assert!(!peer.is_closed());
+    peer.finish();
+    assert_eq!(event_loop.run().unwrap().finished, 1);
+}
+
+/// Puts another in its place when it is closed.
+struct Reborn;
+
+impl StreamHandler for Reborn {
+    fn received(&mut self, _: &[u8], _: &mut Outgoing, _: &mut Context<'_>) {}
+
+    fn closed(&mut self, _: &Closed, cx: &mut Context<'_>) {
+        let (ours, _) = UnixStream::pair().expect("a pair");
+        cx.add_stream(ours, Options::default(), Self)
+            .expect("a stream");
+    }
+}
+
+#[test]
+fn who_comes_back_for_ever_does_not_outlive_the_grace_period() {
+    let mut event_loop: EventLoop = EventLoop::new().unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    event_loop
+        .add_stream(ours, Options::default(), Reborn)
+        .unwrap();
+    event_loop.stop(Duration::from_millis(1));
+    let stats = event_loop.run().unwrap();
+    assert!(stats.cut_off >= 1);
 }

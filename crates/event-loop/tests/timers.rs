@@ -31,6 +31,16 @@ struct Alarms {
     last: Option<TimerKey>,
 }
 
+impl Alarms {
+    fn set(set: impl IntoIterator<Item = (Duration, u64)>, fired: &Log) -> Self {
+        Self {
+            set: set.into_iter().collect(),
+            fired: Rc::clone(fired),
+            last: None,
+        }
+    }
+}
+
 impl StreamHandler for Alarms {
     fn opened(&mut self, _: &mut Outgoing, cx: &mut Context<'_>) {
         for &(after, token) in &self.set {
@@ -60,12 +70,8 @@ fn no_idle() -> Options {
 #[test]
 fn timers_fire_in_order_and_never_early() {
     let fired = Log::default();
-    let set = vec![(ms(3000), 3), (ms(10), 1), (ms(3_600_000), 4), (ms(11), 2)];
-    let alarms = Alarms {
-        set,
-        fired: Rc::clone(&fired),
-        last: None,
-    };
+    let set = [(ms(3000), 3), (ms(10), 1), (ms(3_600_000), 4), (ms(11), 2)];
+    let alarms = Alarms::set(set, &fired);
     let (mut event_loop, sim, _peer) = loop_with(no_idle(), alarms);
     for (step, expected) in [
         (9, 0),
@@ -87,12 +93,7 @@ fn timers_fire_in_order_and_never_early() {
 #[test]
 fn timers_due_together_fire_in_the_order_in_which_they_were_set() {
     let fired = Log::default();
-    let set = (0..100).map(|token| (ms(5000), token)).collect();
-    let alarms = Alarms {
-        set,
-        fired: Rc::clone(&fired),
-        last: None,
-    };
+    let alarms = Alarms::set((0..100).map(|token| (ms(5000), token)), &fired);
     let (mut event_loop, sim, _peer) = loop_with(no_idle(), alarms);
     sim.advance(ms(5000));
     event_loop.turn(None).unwrap();
@@ -102,11 +103,7 @@ fn timers_due_together_fire_in_the_order_in_which_they_were_set() {
 #[test]
 fn a_timer_of_a_fraction_of_a_millisecond_is_rounded_up() {
     let fired = Log::default();
-    let alarms = Alarms {
-        set: vec![(Duration::from_micros(1500), 1)],
-        fired: Rc::clone(&fired),
-        last: None,
-    };
+    let alarms = Alarms::set([(Duration::from_micros(1500), 1)], &fired);
     let (mut event_loop, sim, _peer) = loop_with(no_idle(), alarms);
     sim.advance(Duration::from_micros(1999));
     event_loop.turn(None).unwrap();
@@ -119,11 +116,7 @@ fn a_timer_of_a_fraction_of_a_millisecond_is_rounded_up() {
 #[test]
 fn a_cancelled_timer_does_not_fire_and_cancelling_twice_says_so() {
     let fired = Log::default();
-    let alarms = Alarms {
-        set: vec![(ms(10), 7)],
-        fired: Rc::clone(&fired),
-        last: None,
-    };
+    let alarms = Alarms::set([(ms(10), 7)], &fired);
     let (mut event_loop, sim, mut peer) = loop_with(no_idle(), alarms);
     for expected in [1, 0] {
         peer.send(b"cancel");
@@ -138,20 +131,12 @@ fn a_cancelled_timer_does_not_fire_and_cancelling_twice_says_so() {
 #[test]
 fn the_timers_of_a_closed_stream_are_gone() {
     let fired = Log::default();
-    let alarms = Alarms {
-        set: vec![(ms(10), 7)],
-        fired: Rc::clone(&fired),
-        last: None,
-    };
+    let alarms = Alarms::set([(ms(10), 7)], &fired);
     let (mut event_loop, sim, mut peer) = loop_with(no_idle(), alarms);
     peer.finish();
     event_loop.turn(None).unwrap();
     let (socket, _other) = sim.stream();
-    let other = Alarms {
-        set: Vec::new(),
-        fired: Rc::clone(&fired),
-        last: None,
-    };
+    let other = Alarms::set([], &fired);
     event_loop.add_stream(socket, no_idle(), other).unwrap();
     sim.advance(ms(100));
     event_loop.turn(None).unwrap();
