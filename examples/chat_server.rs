@@ -41,7 +41,6 @@ use clap::{Parser, ValueEnum};
 use event_loop::{Closed, Context, EventLoop, Options, Outgoing, Peer, StreamHandler};
 use examples::{Address, Logging};
 use framing::{Decoder, Encoder, Limits, Pattern, Prefix};
-use rustix::process::{Resource, getrlimit};
 
 /// A chat room: whatever one client says, all others hear
 #[derive(Parser)]
@@ -88,8 +87,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let queue_len = args.queue as usize;
     let places = args.max_connections;
-    examples::raise_file_limit()?;
-    let files = getrlimit(Resource::Nofile).current;
+    let files = examples::raise_file_limit()?;
     if files.is_some_and(|files| files < places as u64) {
         tracing::warn!(
             places,

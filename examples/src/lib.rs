@@ -292,18 +292,20 @@ pub fn exit_code(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Asks for as many open files as the system allows this process, for one connection needs one.
+/// Asks for as many open files as the system allows this process, for one connection needs one. Returns
+/// how many that are; `None` is no limit.
 ///
 /// # Errors
 ///
 /// What the system says.
-pub fn raise_file_limit() -> io::Result<()> {
+pub fn raise_file_limit() -> io::Result<Option<u64>> {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
         ..limit
     };
-    Ok(rustix::process::setrlimit(Resource::Nofile, raised)?)
+    rustix::process::setrlimit(Resource::Nofile, raised)?;
+    Ok(raised.current)
 }
 
 #[cfg(doctest)]
