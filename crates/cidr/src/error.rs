@@ -1,0 +1,82 @@
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::prefix::Cidr;
+
+/// Why a text, or an address and a length, is no network. Positions are in bytes from the start of the
+/// text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CidrError {
+    /// What stands before the slash, or all of it, is no address.
+    NoAddress,
+    /// What stands behind the slash is neither a length nor a mask.
+    NoPrefix {
+        /// The greatest length for this address.
+        max: u8,
+    },
+    /// A number begins with a zero, which some programs read as octal.
+    LeadingZero {
+        /// Where the number begins.
+        at: usize,
+    },
+    /// The address has a zone (`%eth0`), which a network has not.
+    Zone {
+        /// Where the zone begins.
+        at: usize,
+    },
+    /// The prefix is longer than an address.
+    PrefixLen {
+        /// The length asked for; `u32::MAX` stands for anything greater too.
+        prefix_len: u32,
+        /// The greatest length for this address.
+        max: u8,
+    },
+    /// The ones of a mask are in more than one place.
+    Mask {
+        /// The mask.
+        mask: Ipv4Addr,
+    },
+    /// Behind the prefix, the address has bits that are not zero.
+    HostBits {
+        /// The address.
+        address: IpAddr,
+        /// The network it is in.
+        network: Cidr,
+    },
+}
+
+impl fmt::Display for CidrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => f.write_str(
+                "no address: neither four numbers as in 10.0.0.0 nor groups as in 2001:db8::",
+            ),
+            Self::NoPrefix { max: 32 } => f.write_str(
+                "behind the slash is neither a prefix length (0 to 32) nor a mask as in 255.0.0.0",
+            ),
+            Self::NoPrefix { max } => {
+                write!(f, "behind the slash is no prefix length (0 to {max})")
+            }
+            Self::LeadingZero { at } => {
+                write!(f, "the number at byte {at} begins with a zero")
+            }
+            Self::Zone { at } => write!(f, "the zone at byte {at} does not belong to a network"),
+            Self::PrefixLen { prefix_len, max } => {
+                write!(f, "prefix length {prefix_len} is more than {max}")
+            }
+            Self::Mask { mask } => write!(
+                f,
+                "{mask} is neither a netmask (ones, then zeros) nor a hostmask (zeros, then ones)"
+            ),
+            Self::HostBits { address, network } => write!(
+                f,
+                "{address}/{} has host bits set; {network} is the network",
+                network.prefix_len()
+            ),
+        }
+    }
+}
+
+impl Error for CidrError {}

@@ -1,0 +1,95 @@
+//! Networks of IP addresses, and lists of them that decide who may come in.
+//!
+//! It does not resolve names, look at interfaces or open sockets: it is values only.
+//!
+//! # Who may come in
+//!
+//! ```
+//! use std::net::IpAddr;
+//!
+//! use cidr::{AccessList, Cidr};
+//!
+//! let office: Cidr = "10.0.0.0/8".parse()?;
+//! let printers: Cidr = "10.1.0.0/16".parse()?;
+//! let list = AccessList::default().allow([office]).deny([printers]);
+//!
+//! let verdict = list.check(IpAddr::from([10, 1, 2, 3]));
+//! assert!(!verdict.is_allowed());
+//! assert_eq!(verdict.to_string(), "10.1.2.3 denied by 10.1.0.0/16");
+//! assert!(list.check(IpAddr::from([10, 2, 2, 3])).is_allowed());
+//! # Ok::<(), cidr::CidrError>(())
+//! ```
+//!
+//! Rules have no order: a deny rule wins over any allow rule, and where there are allow rules,
+//! everybody else stays outside. [`AccessList`] has the truth table.
+//!
+//! # A network
+//!
+//! A [`Cidr`] is an address and how many of its first bits, the prefix, all addresses of the network
+//! have in common. The other bits, the host bits, are zero in the network's own address:
+//!
+//! ```text
+//!                10        .0        .0        .0        /8
+//!             ┌──────────┬──────────────────────────────┐
+//!             │ 00001010 │ 00000000  00000000  00000000 │
+//!             └──────────┴──────────────────────────────┘
+//!               8 bits of      24 host bits: zero here,
+//!               prefix         anything in its addresses
+//! ```
+//!
+//! | text | is |
+//! |---|---|
+//! | `10.0.0.0/8`, `2001:db8::/32` | a network |
+//! | `10.0.0.0/255.0.0.0` | the same as `/8`, with a netmask |
+//! | `10.0.0.0/0.255.255.255` | the same, with a hostmask |
+//! | `10.0.0.1`, `::1` | one address: `10.0.0.1/32`, `::1/128` |
+//! | `10.0.0.1/8` | an error that names `10.0.0.0/8`; [`Cidr::parse_lenient`] takes it for that |
+//! | `010.0.0.0/8`, `10.0.0.0/08` | an error: some read these digits as octal |
+//! | `10/8`, `fe80::%eth0/64`, ` 10.0.0.0/8` | errors |
+//!
+//! # IPv4 addresses in IPv6 clothes
+//!
+//! A socket that accepts both families reports the peer 10.0.0.1 as `::ffff:10.0.0.1`. So that no rule
+//! is passed by for that, such an IPv4-mapped address is judged as the IPv4 address that it carries,
+//! everywhere, and a network of mapped addresses as the IPv4 network:
+//!
+//! ```
+//! use cidr::Cidr;
+//!
+//! let (plain, mapped) = ("10.0.0.0/8".parse::<Cidr>()?, "::ffff:10.0.0.0/104".parse::<Cidr>()?);
+//! for network in [plain, mapped] {
+//!     assert!(network.contains([10, 0, 0, 1]));
+//!     assert!(network.contains([0, 0, 0, 0, 0, 0xffff, 0x0a00, 1]));
+//! }
+//! # Ok::<(), cidr::CidrError>(())
+//! ```
+//!
+//! It follows that no IPv6 network shorter than `::ffff:0:0/96` contains a mapped address: `::/0` is all
+//! of IPv6 and nothing of IPv4. Other ways to carry IPv4 addresses (NAT64, 6to4, Teredo) are IPv6
+//! addresses like others.
+//!
+//! # Limits
+//!
+//! There is nothing to set. Values have a fixed size, parsing looks at each byte a fixed number of times
+//! and allocates nothing, and an access list costs one comparison a rule.
+//!
+//! # With other crates
+//!
+//! `Cidr` is an [`IpNet`] without host bits: `IpNet::from(cidr)` costs nothing, and
+//! `Cidr::try_from(net)` looks at the host bits.
+//!
+//! # Related blocks
+//!
+//! Every server takes a list of these as `--allow` and `--deny`; the blocks that accept connections ask
+//! a closure, and that asks the list.
+#![forbid(unsafe_code)]
+
+mod access;
+mod error;
+mod parse;
+mod prefix;
+
+pub use access::{AccessList, Verdict};
+pub use error::CidrError;
+pub use ipnet::IpNet;
+pub use prefix::Cidr;

@@ -1,0 +1,20 @@
+//! The stored inputs of the fuzz target, run as an ordinary test.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../fuzz/check.rs"]
+mod check;
+
+#[test]
+fn parse() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/parse");
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).expect("the corpus is in the repository") {
+        let path = entry.expect("a folder can be listed").path();
+        println!("{}", path.display());
+        check::parse(&fs::read(&path).expect("an input can be read"));
+        count += 1;
+    }
+    assert!(count >= 10, "{count} inputs in {}", folder.display());
+}
