@@ -1,0 +1,453 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+#[cfg(feature = "tokio")]
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::peer::Network;
+use crate::{Limits, Refused, Stats};
+
+/// What all parts of a server agree on: whether it runs, its limits, its counts.
+///
+/// Accepting asks it for a [turn](Self::wait_turn) and for a [`Permit`] for each newcomer; the permit
+/// says at its end how the connection went. Threads wait on a condition variable, tasks by their waker;
+/// what waits in a system call watches the [bell](Self::bell).
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+    bell: OwnedFd,
+    is_stopping: AtomicBool,
+    /// The timeouts of the limits, in microseconds, where each read can have them without the lock.
+    timeouts: [AtomicU64; 4],
+    epoch: Instant,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    limits: Limits,
+    stats: Stats,
+    per_address: HashMap<Network, usize>,
+    workers: usize,
+    failure: Option<io::Error>,
+    /// Threads that wait for `changed`, so that nobody is woken in vain.
+    waiting: usize,
+    wakers: Vec<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Suspended,
+    Stopping,
+}
+
+/// Whether to accept a connection now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Accept one.
+    Go,
+    /// Accept no more.
+    Stop,
+    /// The time given was over first.
+    Late,
+}
+
+/// How a connection ended, for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Finished,
+    Failed,
+    TimedOut,
+    Refused,
+    Panicked,
+    CutOff,
+}
+
+/// A timeout that reads, writes and the watchdog ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    FirstByte,
+    Idle,
+    Handshake,
+    Total,
+}
+
+/// "Never", where a time is meant, in microseconds since the server began.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+impl Gate {
+    pub(crate) fn new(limits: Limits) -> io::Result<Arc<Self>> {
+        let gate = Self {
+            timeouts: Default::default(),
+            state: Mutex::new(State {
+                phase: Phase::Running,
+                limits,
+                stats: Stats::default(),
+                per_address: HashMap::new(),
+                workers: 0,
+                failure: None,
+                waiting: 0,
+                wakers: Vec::new(),
+            }),
+            changed: Condvar::new(),
+            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            is_stopping: AtomicBool::new(false),
+            epoch: Instant::now(),
+        };
+        gate.publish(&gate.state().limits);
+        Ok(Arc::new(gate))
+    }
+
+    /// Waits until a connection may be accepted: not while suspended, and not while all places are
+    /// taken, unless those over the limit are to be told so.
+    pub(crate) fn wait_turn(&self, until: Option<Instant>) -> Turn {
+        self.wait(until, State::turn).unwrap_or(Turn::Late)
+    }
+
+    /// Counts a newcomer and gives it a place, or says why there is none.
+    pub(crate) fn admit(self: &Arc<Self>, network: Option<Network>) -> Result<Permit, Refused> {
+        let mut state = self.state();
+        state.stats.accepted += 1;
+        let limit = state.limits.max_connections;
+        let place = if state.stats.open >= limit {
+            Err(Refused::TooManyConnections { limit })
+        } else {
+            state.take_place(network)
+        };
+        match place {
+            Ok(()) => {
+                state.stats.open += 1;
+                Ok(Permit {
+                    gate: Arc::clone(self),
+                    network,
+                    outcome: Outcome::Failed,
+                })
+            }
+            Err(refused) => {
+                state.stats.refused += 1;
+                Err(refused)
+            }
+        }
+    }
+
+    /// Counts a handshake until what it returns is dropped.
+    pub(crate) fn begin_handshake(&self) -> Result<Handshake<'_>, Refused> {
+        let mut state = self.state();
+        let limit = state.limits.max_handshakes;
+        if state.stats.pending >= limit {
+            return Err(Refused::TooManyHandshakes { limit });
+        }
+        state.stats.pending += 1;
+        Ok(Handshake(self))
+    }
+
+    /// Counts a thread or process of the server until what it returns is dropped. Shutting down waits
+    /// for them.
+    pub(crate) fn begin_work(self: &Arc<Self>) -> Worker {
+        self.state().workers += 1;
+        Worker(Arc::clone(self))
+    }
+
+    /// Counts and logs a pause in accepting, and waits it out; the end of the server ends it early.
+    pub(crate) fn pause(&self, pause: Duration, error: &io::Error) {
+        self.note_pause(pause, error);
+        let until = Instant::now() + pause;
+        self.wait(Some(until), |state| {
+            (state.phase == Phase::Stopping).then_some(())
+        });
+    }
+
+    /// Counts and logs a pause that the caller waits out.
+    pub(crate) fn note_pause(&self, pause: Duration, error: &io::Error) {
+        self.state().stats.accept_pauses += 1;
+        tracing::warn!(?pause, %error, "can't accept, pausing");
+    }
+
+    pub(crate) fn suspend(&self) {
+        self.enter(Phase::Suspended);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.enter(Phase::Running);
+    }
+
+    /// Ends accepting for good.
+    pub(crate) fn stop(&self) {
+        self.enter(Phase::Stopping);
+    }
+
+    /// Ends accepting because the listener is of no more use.
+    pub(crate) fn fail(&self, error: io::Error) {
+        tracing::error!(%error, "the listener failed, no more connections are accepted");
+        self.state().failure = Some(error);
+        self.stop();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Readable while connections must not be accepted (suspended or stopping). Nobody reads it.
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// Waits until no connection is open and no worker is left; says whether that is so.
+    pub(crate) fn wait_idle(&self, until: Option<Instant>) -> bool {
+        self.wait(until, State::is_idle).is_some()
+    }
+
+    /// Waits until the listener has failed.
+    pub(crate) fn wait_failure(&self) -> io::Error {
+        self.wait(None, |state| state.failure.take())
+            .unwrap_or_else(|| io::ErrorKind::Interrupted.into())
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.state().stats
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.state().limits.clone()
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let mut state = self.state();
+        self.publish(&limits);
+        state.limits = limits;
+        self.notify(state);
+    }
+
+    /// A timeout as it is now, in microseconds; [`NEVER`] if there is none.
+    pub(crate) fn timeout(&self, wait: Wait) -> u64 {
+        self.timeouts[wait as usize].load(Ordering::Relaxed)
+    }
+
+    /// Microseconds since the server began.
+    pub(crate) fn now(&self) -> u64 {
+        micros(self.epoch.elapsed())
+    }
+
+    fn publish(&self, limits: &Limits) {
+        let timeouts = [
+            (Wait::FirstByte, limits.first_byte_timeout),
+            (Wait::Idle, limits.idle_timeout),
+            (Wait::Handshake, Some(limits.handshake_timeout)),
+            (Wait::Total, limits.total_timeout),
+        ];
+        for (wait, timeout) in timeouts {
+            self.timeouts[wait as usize].store(timeout.map_or(NEVER, micros), Ordering::Relaxed);
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = self.state();
+        if state.phase == phase || state.phase == Phase::Stopping {
+            return;
+        }
+        state.phase = phase;
+        if phase == Phase::Stopping {
+            self.is_stopping.store(true, Ordering::Relaxed);
+        }
+        // Neither can fail but for a count that is as wanted already.
+        let _ = match phase {
+            Phase::Running => rustix::io::read(&self.bell, &mut [0; 8]),
+            Phase::Suspended | Phase::Stopping => {
+                rustix::io::write(&self.bell, &1_u64.to_ne_bytes())
+            }
+        };
+        self.notify(state);
+    }
+
+    fn wait<T>(
+        &self,
+        until: Option<Instant>,
+        mut is_time: impl FnMut(&mut State) -> Option<T>,
+    ) -> Option<T> {
+        let mut state = self.state();
+        loop {
+            if let Some(value) = is_time(&mut state) {
+                return Some(value);
+            }
+            state.waiting += 1;
+            state = match until {
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        state.waiting -= 1;
+                        return None;
+                    }
+                    let woken = self.changed.wait_timeout(state, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.waiting -= 1;
+        }
+    }
+
+    fn notify(&self, mut state: MutexGuard<'_, State>) {
+        let wakers = std::mem::take(&mut state.wakers);
+        let is_waited_for = state.waiting > 0;
+        drop(state);
+        if is_waited_for {
+            self.changed.notify_all();
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same for tasks: they are woken when they should ask again.
+#[cfg(feature = "tokio")]
+#[expect(dead_code, reason = "the tokio side comes next")]
+impl Gate {
+    /// As [`wait_turn`](Self::wait_turn).
+    pub(crate) fn poll_turn(&self, cx: &Context<'_>) -> Poll<Turn> {
+        self.poll(cx, State::turn)
+    }
+
+    /// As [`wait_idle`](Self::wait_idle).
+    pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll(cx, State::is_idle)
+    }
+
+    fn poll<T>(&self, cx: &Context<'_>, is_time: impl FnOnce(&mut State) -> Option<T>) -> Poll<T> {
+        let mut state = self.state();
+        if let Some(value) = is_time(&mut state) {
+            return Poll::Ready(value);
+        }
+        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl State {
+    fn turn(&mut self) -> Option<Turn> {
+        let is_full = self.stats.open >= self.limits.max_connections;
+        match self.phase {
+            Phase::Stopping => Some(Turn::Stop),
+            Phase::Suspended => None,
+            Phase::Running if is_full && self.limits.refusal.is_empty() => None,
+            Phase::Running => Some(Turn::Go),
+        }
+    }
+
+    fn is_idle(&mut self) -> Option<()> {
+        (self.stats.open == 0 && self.workers == 0).then_some(())
+    }
+
+    fn take_place(&mut self, network: Option<Network>) -> Result<(), Refused> {
+        let Some(network) = network else {
+            return Ok(());
+        };
+        let limit = self.limits.max_per_address;
+        let here = self.per_address.get(&network).copied().unwrap_or(0);
+        if here >= limit {
+            return Err(Refused::TooManyFromAddress { limit });
+        }
+        self.per_address.insert(network, here + 1);
+        Ok(())
+    }
+
+    fn leave_place(&mut self, network: Option<Network>) {
+        if let Some(network) = network
+            && let Entry::Occupied(mut here) = self.per_address.entry(network)
+        {
+            *here.get_mut() -= 1;
+            if *here.get() == 0 {
+                here.remove();
+            }
+        }
+    }
+}
+
+/// A place for one connection, given back when dropped; counted then as failed, unless told otherwise.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
+    network: Option<Network>,
+    outcome: Outcome,
+}
+
+impl Permit {
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Counts the connection for another address from now on: that of a proxy's client.
+    pub(crate) fn move_to(&mut self, network: Option<Network>) -> Result<(), Refused> {
+        let mut state = self.gate.state();
+        state.take_place(network)?;
+        state.leave_place(self.network);
+        self.network = network;
+        Ok(())
+    }
+
+    /// Gives the place back.
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.leave_place(self.network);
+        let stats = &mut state.stats;
+        stats.open -= 1;
+        *match self.outcome {
+            Outcome::Finished => &mut stats.finished,
+            Outcome::Failed => &mut stats.failed,
+            Outcome::TimedOut => &mut stats.timed_out,
+            Outcome::Refused => &mut stats.refused,
+            Outcome::Panicked => &mut stats.panicked,
+            Outcome::CutOff => &mut stats.cut_off,
+        } += 1;
+        self.gate.notify(state);
+    }
+}
+
+/// A handshake that is counted.
+#[derive(Debug)]
+pub(crate) struct Handshake<'a>(&'a Gate);
+
+impl Drop for Handshake<'_> {
+    fn drop(&mut self) {
+        self.0.state().stats.pending -= 1;
+    }
+}
+
+/// A worker that is counted.
+#[derive(Debug)]
+pub(crate) struct Worker(Arc<Gate>);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.workers -= 1;
+        self.0.notify(state);
+    }
+}
+
+/// A duration in whole microseconds, at most just under [`NEVER`].
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).map_or(NEVER - 1, |micros| micros.min(NEVER - 1))
+}

@@ -1,0 +1,143 @@
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gate::Gate;
+use crate::{Address, Limits, Stats};
+
+/// A server that runs, on threads or processes of its own.
+///
+/// Dropping it shuts the server down without any grace; keep it, and end with
+/// [`shutdown`](Self::shutdown), [`detach`](Self::detach) or [`wait`](Self::wait).
+#[must_use = "dropping it shuts the server down"]
+pub struct Running {
+    address: Address,
+    gate: Arc<Gate>,
+    engine: Arc<dyn Engine>,
+    is_over: bool,
+}
+
+/// What a strategy does when the server is told something. The gate knows it already.
+pub(crate) trait Engine: Send + Sync {
+    /// Accepting is over: closes the listener. The gate's bell has been rung.
+    fn close(&self);
+
+    /// The grace is over: whatever still runs must come to an end.
+    fn cut_off(&self);
+
+    /// The server is suspended or resumed.
+    fn phase_changed(&self) {}
+
+    /// There are new limits.
+    fn limits_changed(&self) {}
+}
+
+impl Running {
+    pub(crate) fn new(address: Address, gate: Arc<Gate>, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            address,
+            gate,
+            engine,
+            is_over: false,
+        }
+    }
+
+    /// Returns where the server listens.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Returns what has happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.gate.stats()
+    }
+
+    /// Returns the limits that hold now.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.gate.limits()
+    }
+
+    /// Changes the limits. Counts hold at once, though nobody who is in is put out; the total timeout
+    /// holds for all connections, the others from the next read, write or handshake on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.gate.set_limits(limits);
+        self.engine.limits_changed();
+    }
+
+    /// Accepts no more connections until [`resume`](Self::resume): they wait in the backlog.
+    pub fn suspend(&self) {
+        self.gate.suspend();
+        self.engine.phase_changed();
+    }
+
+    /// Accepts connections again.
+    pub fn resume(&self) {
+        self.gate.resume();
+        self.engine.phase_changed();
+    }
+
+    /// Shuts down and returns how all went.
+    ///
+    /// The listener is closed at once, and handlers see
+    /// [`is_stopping`](crate::Connection::is_stopping). They have until the end of `grace`: then every
+    /// open connection is cut, which frees handlers that wait for one. `Duration::MAX` waits for as long
+    /// as it takes. Handlers that go on even so, because they wait for something else or compute, are
+    /// given another second, and are then left alone and counted as cut off.
+    pub fn shutdown(mut self, grace: Duration) -> Stats {
+        self.is_over = true;
+        self.end(grace)
+    }
+
+    /// Stops accepting and leaves the handlers that run to themselves, within the limits.
+    pub fn detach(mut self) {
+        self.is_over = true;
+        self.stop();
+    }
+
+    /// Waits until the listener is of no more use, which is most often for ever, and returns the error.
+    pub fn wait(&self) -> io::Error {
+        self.gate.wait_failure()
+    }
+
+    fn stop(&self) {
+        self.gate.stop();
+        self.engine.close();
+    }
+
+    fn end(&self, grace: Duration) -> Stats {
+        self.stop();
+        let in_time = Instant::now().checked_add(grace);
+        if !self.gate.wait_idle(in_time) {
+            self.engine.cut_off();
+            self.gate.wait_idle(Some(Instant::now() + AFTER_CUT));
+        }
+        let mut stats = self.gate.stats();
+        stats.cut_off += stats.open as u64;
+        stats.open = 0;
+        stats
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.end(Duration::ZERO);
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long handlers may take to notice that their connection was cut.
+const AFTER_CUT: Duration = Duration::from_secs(1);
