@@ -12,7 +12,6 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::thread;
@@ -74,7 +73,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let added = match &args.connect {
         Address::Tcp(address) => event_loop.connect(*address, patient(), server),
-        Address::Unix(path) => UnixStream::connect(path)
+        Address::Unix(path) => examples::connect_unix(path)
             .and_then(|stream| event_loop.add_stream(stream, patient(), server)),
     };
     added.map_err(|error| format!("can't reach {}: {error}", args.connect))?;

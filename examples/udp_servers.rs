@@ -14,21 +14,17 @@
 //!
 //! Anybody can put somebody else's address on a datagram. So that one forged datagram can neither
 //! set two servers talking to each other for ever nor turn this one against a third party, each
-//! service answers a source only so often: see `Gate`.
+//! service answers a source only so often: see `Gate` in `src/gate.rs`.
 
-use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
-use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::num::IntErrorKind;
 use std::process::ExitCode;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use clap::Parser;
 use event_loop::{Context, DatagramHandler, Datagrams, EventLoop, LoopOptions, Panicked};
-use examples::Logging;
+use examples::{Desk, Gate, Limit, Logging};
 
 /// Tells the time, echoes, and computes Fibonacci numbers, over UDP
 #[derive(Parser)]
@@ -64,15 +60,11 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         ..LoopOptions::default()
     })?;
     examples::stop_on_signals(&mut event_loop)?;
-    let (time, time_address) = bind(args.time)?;
-    let (echo, echo_address) = bind(args.echo)?;
-    let (fib, fib_address) = bind(args.fib)?;
+    let (time, time_address) = examples::bind_udp(args.time)?;
+    let (echo, echo_address) = examples::bind_udp(args.echo)?;
+    let (fib, fib_address) = examples::bind_udp(args.fib)?;
     let bound = [time_address, echo_address, fib_address];
-    let desk = Rc::new(Desk {
-        ports: bound.map(|address| address.port()),
-        answered: Cell::new(0),
-        ignored: Cell::new(0),
-    });
+    let desk = Desk::new(bound.map(|address| address.port()));
     event_loop.add_datagrams(time, Time(Gate::new(&desk, TIME)))?;
     event_loop.add_datagrams(echo, Echo(Gate::new(&desk, ECHO)))?;
     event_loop.add_datagrams(fib, Fib::new(Gate::new(&desk, FIB)))?;
@@ -80,20 +72,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         examples::announce(format_args!("udp://{address}"))?;
     }
     let stats = event_loop.run()?;
-    tracing::info!(
-        "{} requests answered, {} ignored, {} answers lost",
-        desk.answered.get(),
-        desk.ignored.get(),
-        stats.datagrams_dropped
-    );
+    tracing::info!("{desk}, {} answers lost", stats.datagrams_dropped);
     Ok(())
-}
-
-fn bind(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
-    let url = format_args!("udp://{address}");
-    let socket = UdpSocket::bind(address).map_err(|error| examples::cannot_listen(url, &error))?;
-    let bound = socket.local_addr()?;
-    Ok((socket, bound))
 }
 
 /// Sends an answer. One that finds the queue full is lost, as it might be on the way.
@@ -113,17 +93,10 @@ impl DatagramHandler<Computed> for Time {
         out: &mut Datagrams,
         cx: &mut Context<'_, Computed>,
     ) {
-        if self.0.admits(from, !is_time(payload), cx.now()) {
-            let now = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y");
-            answer(now.to_string().as_bytes(), from, out);
+        if self.0.admits(from, !examples::is_ctime(payload), cx.now()) {
+            answer(examples::ctime().as_bytes(), from, out);
         }
     }
-}
-
-/// Whether this is no request, but what a time server answers: `Sat Nov 21 02:29:12 2026`.
-fn is_time(payload: &[u8]) -> bool {
-    let is_separator = |&place: &usize| matches!(payload[place], b' ' | b':');
-    payload.len() == 24 && [3, 7, 10, 13, 16, 19].iter().all(is_separator)
 }
 
 struct Echo(Gate<2>);
@@ -255,98 +228,4 @@ fn parse(payload: &[u8]) -> Result<u32, String> {
 /// The recipe's definition, slow on purpose.
 fn fib(n: u32) -> u64 {
     if n <= 1 { 1 } else { fib(n - 1) + fib(n - 2) }
-}
-
-/// What the gates of all services share.
-struct Desk {
-    ports: [u16; 3],
-    answered: Cell<u64>,
-    ignored: Cell<u64>,
-}
-
-/// Decides which datagrams a service answers. It ignores
-///
-/// - those that come from a port below 1024, or from one that this program itself serves, here or (by
-///   the look of it) on another machine: no client has such a port, but a server has;
-/// - those from a source that has had all the answers it can have for now. A source is an IPv4 address
-///   or an IPv6 network of 64 bits.
-///
-/// Memory is bounded: the sources that were quiet for longest are forgotten.
-struct Gate<const N: usize> {
-    desk: Rc<Desk>,
-    limits: [Limit; N],
-    /// The sources seen of late, with the time at which each limit will have been settled.
-    recent: HashMap<IpAddr, [Instant; N]>,
-    /// Those seen before the recent ones.
-    older: HashMap<IpAddr, [Instant; N]>,
-}
-
-/// How many answers a source may have at once, and how many a second in the long run.
-struct Limit {
-    burst: u32,
-    interval: Duration,
-}
-
-/// How many sources a gate remembers for certain; at times it remembers twice as many.
-const MAX_RECENT: usize = 2048;
-
-impl<const N: usize> Gate<N> {
-    fn new(desk: &Rc<Desk>, limits: [Limit; N]) -> Self {
-        Self {
-            desk: Rc::clone(desk),
-            limits,
-            recent: HashMap::new(),
-            older: HashMap::new(),
-        }
-    }
-
-    /// Whether to answer this datagram; if so, the answer is charged to the source.
-    fn admits(&mut self, from: SocketAddr, is_request: bool, now: Instant) -> bool {
-        let is_server = from.port() < 1024 || self.desk.ports.contains(&from.port());
-        let is_admitted = is_request && !is_server && self.charge(source(from), now);
-        let count = if is_admitted {
-            &self.desk.answered
-        } else {
-            &self.desk.ignored
-        };
-        count.set(count.get() + 1);
-        is_admitted
-    }
-
-    fn charge(&mut self, source: IpAddr, now: Instant) -> bool {
-        let known = self.recent.get(&source).or_else(|| self.older.get(&source));
-        let before = known.copied().unwrap_or([now; N]);
-        let mut after = before;
-        let mut has_credit = true;
-        for (settled, limit) in after.iter_mut().zip(&self.limits) {
-            *settled = (*settled).max(now) + limit.interval;
-            has_credit &= *settled <= now + limit.interval * limit.burst;
-        }
-        if self.recent.len() >= MAX_RECENT && !self.recent.contains_key(&source) {
-            self.older = std::mem::take(&mut self.recent);
-        }
-        self.recent
-            .insert(source, if has_credit { after } else { before });
-        has_credit
-    }
-}
-
-impl Limit {
-    const fn new(burst: u32, per_second: u32) -> Self {
-        Self {
-            burst,
-            interval: Duration::from_nanos(1_000_000_000 / per_second as u64),
-        }
-    }
-}
-
-/// Whom a datagram is charged to.
-fn source(from: SocketAddr) -> IpAddr {
-    match from.ip().to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address => address,
-    }
 }

@@ -1,21 +1,28 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use event_loop::{EventLoop, Listener, Options, Peer, StreamHandler};
+use socket_server::Server;
+use socket2::Socket;
 
 use crate::{announce, cannot_listen};
 
-/// Where a server listens or a client connects: `127.0.0.1:8800`, `localhost:8800` or `unix:PATH`.
+/// Where a server listens or a client connects: `127.0.0.1:8800`, `localhost:8800`, `unix:PATH` or
+/// `unix:@NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A TCP address. Port 0 is any free port.
     Tcp(SocketAddr),
-    /// The path of a Unix socket.
+    /// The path of a Unix socket. One that begins with `@` is no file, but a name in Linux's abstract
+    /// namespace, without the `@`.
     Unix(PathBuf),
 }
 
@@ -28,7 +35,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, NoAddress> {
         match text.strip_prefix("unix:") {
-            Some("") => Err(NoAddress),
+            Some("" | "@") => Err(NoAddress),
             Some(path) => Ok(Self::Unix(path.into())),
             None => text
                 .to_socket_addrs()
@@ -52,6 +59,9 @@ impl Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unix(path) if abstract_name(path).is_some() => {
+                write!(f, "unix:{}", path.display())
+            }
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -79,6 +89,32 @@ impl Address {
         Ok(listening)
     }
 
+    /// A server for this address.
+    pub fn server(&self) -> Server {
+        match self {
+            Self::Tcp(address) => Server::tcp(*address),
+            Self::Unix(path) => match abstract_name(path) {
+                Some(name) => Server::unix_abstract(name),
+                None => Server::unix(path),
+            },
+        }
+    }
+
+    /// Connects a blocking socket.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, with the address in front.
+    pub fn connect(&self) -> io::Result<Socket> {
+        let connected = match self {
+            Self::Tcp(address) => TcpStream::connect(address).map(Socket::from),
+            Self::Unix(path) => connect_unix(path).map(Socket::from),
+        };
+        connected.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot connect to {self}: {error}"))
+        })
+    }
+
     fn bind(&self) -> io::Result<(Listener, Self)> {
         match self {
             Self::Tcp(address) => {
@@ -89,6 +125,10 @@ impl Address {
                 Ok((listener.into(), bound))
             }
             Self::Unix(path) => {
+                if let Some(address) = abstract_address(path)? {
+                    let listener = UnixListener::bind_addr(&address)?;
+                    return Ok((listener.into(), self.clone()));
+                }
                 let path = std::path::absolute(path)?;
                 let listener = UnixListener::bind(&path).or_else(|error| {
                     if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(&path) {
@@ -107,6 +147,40 @@ fn is_abandoned(path: &Path) -> bool {
     UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
+/// Connects to a Unix socket, by its path or by `@` and its abstract name.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    match abstract_address(path)? {
+        Some(address) => UnixStream::connect_addr(&address),
+        None => UnixStream::connect(path),
+    }
+}
+
+fn abstract_address(path: &Path) -> io::Result<Option<unix::net::SocketAddr>> {
+    abstract_name(path)
+        .map(unix::net::SocketAddr::from_abstract_name)
+        .transpose()
+}
+
+fn abstract_name(path: &Path) -> Option<&[u8]> {
+    path.as_os_str().as_bytes().strip_prefix(b"@")
+}
+
+/// Binds a UDP socket; returns it with its address.
+///
+/// # Errors
+///
+/// What the system says, with the address in front.
+pub fn bind_udp(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
+    let url = format_args!("udp://{address}");
+    let socket = UdpSocket::bind(address).map_err(|error| cannot_listen(url, &error))?;
+    let bound = socket.local_addr()?;
+    Ok((socket, bound))
+}
+
 /// A listener that was announced.
 #[derive(Debug)]
 pub struct Listening {
@@ -123,7 +197,10 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let Address::Unix(path) = &self.address {
+        // A name without a file is not absolute.
+        if let Address::Unix(path) = &self.address
+            && path.is_absolute()
+        {
             // Somebody may have removed it already.
             let _ = std::fs::remove_file(path);
         }

@@ -34,7 +34,12 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod clock;
+mod gate;
 mod logging;
+mod serving;
+mod stopping;
+mod summary;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -42,11 +47,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use event_loop::{EventLoop, Stats};
 use rustix::process::{Resource, Rlimit};
 
-pub use address::{Address, Listening, NoAddress};
+pub use address::{Address, Listening, NoAddress, bind_udp, connect_unix};
+pub use clock::{ctime, is_ctime};
+pub use gate::{Desk, Gate, Limit};
 pub use logging::Logging;
+pub use serving::{HANDSHAKE_TIMEOUT, Serving, Strategy, serve, serve_on_a_loop};
+pub use stopping::{Signals, stop_on_signals};
+pub use summary::{Totals, summary};
 
 /// How long conversations may go on after the first SIGINT or SIGTERM.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -66,53 +75,6 @@ pub fn announce(url: impl Display) -> io::Result<()> {
 /// Puts an address in front of the reason why nobody can listen on it.
 pub fn cannot_listen(url: impl Display, why: &io::Error) -> io::Error {
     io::Error::new(why.kind(), format!("cannot listen on {url}: {why}"))
-}
-
-/// Stops the loop on SIGINT and SIGTERM, giving conversations [`GRACE`] to finish. A second signal
-/// ends the process at once, with the exit code that shells give to that signal.
-///
-/// # Errors
-///
-/// What the system says to watching for the signals.
-pub fn stop_on_signals<M: 'static>(event_loop: &mut EventLoop<M>) -> io::Result<()> {
-    let is_stopping = std::rc::Rc::new(std::cell::Cell::new(false));
-    for (signal, name) in [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")] {
-        let is_stopping = std::rc::Rc::clone(&is_stopping);
-        event_loop.on_signal(signal, move |cx| {
-            if is_stopping.replace(true) {
-                std::process::exit(128 + signal);
-            }
-            tracing::info!("{name}: stopping within {} s", GRACE.as_secs());
-            cx.stop(GRACE);
-        })?;
-    }
-    Ok(())
-}
-
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
-
-/// One line on what happened to the connections of a loop, leaving out what never happened.
-#[must_use]
-pub fn summary(stats: &Stats) -> String {
-    let rare = [
-        (stats.refused, "refused"),
-        (stats.timed_out, "timed out"),
-        (stats.failed, "failed"),
-        (stats.overflowed, "too slow"),
-        (stats.panicked, "panicked"),
-        (stats.cut_off, "cut off"),
-    ];
-    let mut line = format!(
-        "{} connections served, {} finished",
-        stats.accepted, stats.finished
-    );
-    for (count, what) in rare {
-        if count > 0 {
-            line.push_str(&format!(", {count} {what}"));
-        }
-    }
-    line
 }
 
 /// The end of a program: success, or one line on standard error and exit code 1.

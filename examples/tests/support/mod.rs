@@ -4,6 +4,9 @@
     reason = "every test file compiles this for itself and uses its own part of it"
 )]
 
+pub(crate) mod process;
+pub(crate) mod strategies;
+
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +14,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use process::Process;
 use rustix::process::{Pid, Signal};
 
 /// How long a test waits for anything before it fails.
@@ -116,16 +120,16 @@ impl Program {
             .expect("a child that was not waited for can be signalled");
     }
 
-    /// How much memory the program uses now, in bytes.
+    /// Its process; that of the parent when it has several.
+    pub(crate) fn process(&self) -> Process {
+        Process(Pid::from_child(&self.child))
+    }
+
+    /// How much memory the program uses now, in bytes, its workers' included.
     pub(crate) fn memory(&self) -> usize {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).expect("the program is running");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("a process that runs has memory");
-        let kibibytes = line.trim().trim_end_matches(" kB");
-        kibibytes.parse::<usize>().expect("a number") * 1024
+        let workers = self.process().children();
+        let of_workers: usize = workers.into_iter().map(Process::memory).sum();
+        self.process().memory() + of_workers
     }
 
     /// Waits until the program has ended.

@@ -1,0 +1,159 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use event_loop::{EventLoop, Options, Peer, StreamHandler};
+use socket_server::{Connection, HandlerResult, Limits, Server};
+
+use crate::{
+    Address, GRACE, Signals, announce, cannot_listen, raise_file_limit, stop_on_signals, summary,
+};
+
+/// How a server serves its connections, and within which limits.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Serving {
+    /// How connections are served
+    #[arg(long, value_enum, default_value_t = Strategy::Threads)]
+    strategy: Strategy,
+    /// How many threads (pool) or processes (fork: at most; prefork) [default: 16; fork: 40]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// How many connections may be open; more are turned away
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    max_connections: usize,
+    /// How many of them may come from one address (not under loop)
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    max_per_address: usize,
+    /// How long a connection may go without a byte either way
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    idle_timeout: Duration,
+    /// How long a connection may be open before its first byte
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    first_byte_timeout: Duration,
+}
+
+/// A structure for a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Strategy {
+    /// One connection after the other
+    Serial,
+    /// A thread for each connection
+    Threads,
+    /// Threads that are there before the connections
+    Pool,
+    /// A process for each connection
+    Fork,
+    /// Processes that are there before the connections
+    Prefork,
+    /// One thread, one event loop
+    Loop,
+}
+
+/// How long a client may take to prove itself.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+const REFUSAL: &[u8] = b"too many connections\n";
+
+impl Serving {
+    /// The structure that was asked for.
+    #[must_use]
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// A server for all structures but the event loop.
+    pub fn server(&self, listen: &Address) -> Server {
+        let workers = |default| self.workers.map_or(default, NonZeroUsize::get);
+        let strategy = match self.strategy {
+            Strategy::Serial => socket_server::Strategy::Serial,
+            Strategy::Pool => socket_server::Strategy::Pool {
+                workers: workers(16),
+            },
+            Strategy::Fork => socket_server::Strategy::Processes { max: workers(40) },
+            Strategy::Prefork => socket_server::Strategy::Prefork {
+                workers: workers(16),
+            },
+            Strategy::Threads | Strategy::Loop => socket_server::Strategy::Threads,
+        };
+        let limits = Limits {
+            max_connections: self.max_connections,
+            max_per_address: self.max_per_address,
+            refusal: Cow::Borrowed(REFUSAL),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            first_byte_timeout: Some(self.first_byte_timeout),
+            idle_timeout: Some(self.idle_timeout),
+            ..Limits::default()
+        };
+        listen.server().strategy(strategy).limits(limits)
+    }
+
+    /// The same limits for an event loop.
+    ///
+    /// A handler that is [`handshaking`](StreamHandler::handshaking) until its first byte has come
+    /// keeps the deadline for it.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            max_connections: self.max_connections,
+            refusal: Bytes::from_static(REFUSAL),
+            handshake_timeout: self.first_byte_timeout,
+            idle_timeout: Some(self.idle_timeout),
+            // Much can come at once, and an answer be longer than its question.
+            max_queue_len: 2 << 20,
+            ..Options::default()
+        }
+    }
+}
+
+/// Serves `listen` until a signal comes. Does not return in a worker process.
+///
+/// # Errors
+///
+/// Whatever keeps it from listening or serving.
+pub fn serve(
+    listen: &Address,
+    server: Server,
+    handler: impl Fn(&mut Connection) -> HandlerResult + Send + Sync + 'static,
+) -> Result<(), Box<dyn Error>> {
+    raise_file_limit()?;
+    let running = server
+        .serve(handler)
+        .map_err(|error| cannot_listen(listen, &error))?;
+    let mut signals = Signals::watch()?;
+    announce(running.address())?;
+    signals.wait();
+    let stats = running.shutdown(GRACE);
+    tracing::info!("{}", summary(&stats));
+    Ok(())
+}
+
+/// Serves on an event loop until a signal comes.
+///
+/// # Errors
+///
+/// Whatever keeps it from listening or serving.
+pub fn serve_on_a_loop<H: StreamHandler + 'static>(
+    listen: &Address,
+    options: Options,
+    accept: impl FnMut(Peer) -> H + 'static,
+) -> Result<(), Box<dyn Error>> {
+    raise_file_limit()?;
+    let mut event_loop = EventLoop::new()?;
+    stop_on_signals(&mut event_loop)?;
+    let _listening = listen.listen(&mut event_loop, options, accept)?;
+    let stats = event_loop.run()?;
+    tracing::info!("{}", summary(&stats));
+    Ok(())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}

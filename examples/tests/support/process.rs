@@ -1,0 +1,92 @@
+//! What the system knows about a program and its worker processes.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit};
+
+/// A process of a program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process(pub(crate) Pid);
+
+impl Process {
+    /// The processes that this one started and that are still there.
+    pub(crate) fn children(self) -> Vec<Self> {
+        let Self(pid) = self;
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+            return Vec::new();
+        };
+        let of_task = |task: std::fs::DirEntry| {
+            // A thread may have ended by now.
+            let listed = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let pids: Vec<i32> = listed.split(' ').flat_map(str::parse).collect();
+            pids
+        };
+        tasks
+            .flatten()
+            .flat_map(of_task)
+            .flat_map(Pid::from_raw)
+            .map(Self)
+            .collect()
+    }
+
+    /// How much memory it uses now, in bytes.
+    pub(crate) fn memory(self) -> usize {
+        let status = self.read("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a process that runs has memory");
+        let kibibytes = line.trim().trim_end_matches(" kB");
+        kibibytes.parse::<usize>().expect("a number") * 1024
+    }
+
+    /// How long it has computed, to a hundredth of a second.
+    pub(crate) fn cpu_time(self) -> Duration {
+        let stat = self.read("stat");
+        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
+        let ticks = fields
+            .split_ascii_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().expect("a number of ticks"));
+        let per_second = rustix::param::clock_ticks_per_second();
+        Duration::from_millis(ticks.sum::<u64>() * 1000 / per_second)
+    }
+
+    /// From now on it can open no file; those that it has stay. Returns what to
+    /// [restore](Self::restore_files).
+    pub(crate) fn forbid_files(self) -> Rlimit {
+        let Self(pid) = self;
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the program is running");
+        let numbers = open
+            .flatten()
+            .flat_map(|entry| entry.file_name().into_string());
+        let mut numbers: Vec<u64> = numbers.flat_map(|number| number.parse()).collect();
+        numbers.sort_unstable();
+        // The lowest free number is the next one.
+        let free = numbers
+            .iter()
+            .zip(0..)
+            .take_while(|(number, n)| *number == n);
+        let limit = Rlimit {
+            current: Some(free.count() as u64),
+            maximum: rustix::process::getrlimit(Resource::Nofile).maximum,
+        };
+        self.limit_files(limit)
+    }
+
+    /// Gives back what [`forbid_files`](Self::forbid_files) took.
+    pub(crate) fn restore_files(self, before: Rlimit) {
+        self.limit_files(before);
+    }
+
+    fn limit_files(self, limit: Rlimit) -> Rlimit {
+        rustix::process::prlimit(Some(self.0), Resource::Nofile, limit)
+            .expect("one's own child can be limited")
+    }
+
+    fn read(self, file: &str) -> String {
+        let Self(pid) = self;
+        std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the program is running")
+    }
+}

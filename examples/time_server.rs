@@ -1,0 +1,71 @@
+//! Tells the time over UDP: any datagram, even an empty one, is answered with the local time in the form
+//! of C's `ctime`, as Python's `time.ctime()` prints it.
+//!
+//! ```sh
+//! cargo run --example time_server
+//! python3 - <<'END'
+//! from socket import *
+//! s = socket(AF_INET, SOCK_DGRAM)
+//! s.sendto(b"", ("127.0.0.1", 20000))
+//! print(s.recv(8192))
+//! END
+//! ```
+//!
+//! Anybody can put somebody else's address on a datagram. So that one forged datagram can neither
+//! set two servers talking to each other for ever nor turn this one against a third party, a source
+//! gets twenty answers at once and ten a second, and what looks like a server gets none.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use event_loop::{Context, Datagrams, EventLoop};
+use examples::{Desk, Gate, Limit, Logging};
+
+/// Tells the time over UDP
+#[derive(Parser)]
+struct Args {
+    /// Where to tell it: ADDRESS:PORT (port 0: any free one)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:20000")]
+    listen: SocketAddr,
+    /// How requests are served
+    #[arg(long, value_enum, default_value_t = Strategy::Loop)]
+    strategy: Strategy,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Strategy {
+    /// One thread, one event loop
+    Loop,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    args.logging.start();
+    examples::exit_code(match args.strategy {
+        Strategy::Loop => serve_on_a_loop(args.listen),
+    })
+}
+
+fn serve_on_a_loop(listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let mut event_loop = EventLoop::<()>::new()?;
+    examples::stop_on_signals(&mut event_loop)?;
+    let (socket, address) = examples::bind_udp(listen)?;
+    let desk = Desk::new([address.port()]);
+    let mut gate = Gate::new(&desk, [Limit::new(20, 10)]);
+    let tell = move |payload: &[u8], from, out: &mut Datagrams, cx: &mut Context<'_>| {
+        if gate.admits(from, !examples::is_ctime(payload), cx.now())
+            && let Err(full) = out.send_to(examples::ctime().as_bytes(), from)
+        {
+            tracing::debug!("no answer to {from}: {full}");
+        }
+    };
+    event_loop.add_datagrams(socket, tell)?;
+    examples::announce(format_args!("udp://{address}"))?;
+    let stats = event_loop.run()?;
+    tracing::info!("{desk}, {} answers lost", stats.datagrams_dropped);
+    Ok(())
+}
