@@ -40,7 +40,8 @@ use crate::queue::FrameQueue;
 /// read. A peer that sends nothing at all is only found out if the socket has a read timeout
 /// (`TcpStream::set_read_timeout`, some seconds): while a frame is under way, such timeouts serve to look
 /// at the clock, and [`FrameError::TooSlow`] comes at most one of them late. Between frames the timeout
-/// is returned as the `io::Error` that it is, and reading may go on after it.
+/// is returned as the `io::Error` that it is, and reading may go on after it. So is, at any time, one that
+/// holds another error: it comes from a stream that has deadlines of its own, and that one is over.
 #[derive(Debug)]
 pub struct FrameStream<S> {
     stream: S,
@@ -168,12 +169,14 @@ impl<S: Read + Write> FrameStream<S> {
             }
             Ok(read) => self.decoder.receive(&self.scratch[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Some systems say the one, some the other, when a read timeout is over.
+            // Some systems say the one, some the other, when a read timeout is over. What explains itself
+            // comes from a stream that keeps deadlines of its own, and would say the same again at once.
             Err(error)
                 if matches!(
                     error.kind(),
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) && self.decoder.poll_timeout(Instant::now()).is_some() => {}
+                ) && error.get_ref().is_none()
+                    && self.decoder.poll_timeout(Instant::now()).is_some() => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())

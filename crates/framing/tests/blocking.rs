@@ -203,6 +203,43 @@ fn a_silent_peer_is_given_up_with_the_help_of_a_read_timeout() -> Result<(), Err
     Ok(())
 }
 
+/// Gives some bytes, and then that a deadline of its own is over.
+struct Expired {
+    start: &'static [u8],
+    reads: usize,
+}
+
+impl Read for Expired {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        match self.start.read(buffer)? {
+            0 => Err(io::Error::new(io::ErrorKind::TimedOut, "open for 60 s")),
+            read => Ok(read),
+        }
+    }
+}
+
+impl Write for Expired {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_whose_own_deadline_is_over_is_not_asked_again() {
+    let start = b"\0\0\0\x05he";
+    let mut stream = FrameStream::new(Expired { start, reads: 0 }, U32);
+    let Err(Error::Io(error)) = stream.read_frame() else {
+        panic!("three bytes are missing")
+    };
+    assert_eq!(error.to_string(), "open for 60 s");
+    assert_eq!(stream.stream_mut().reads, 2);
+}
+
 #[test]
 fn queued_frames_leave_in_order_and_the_unread_tail_is_handed_over() -> Result<(), Error> {
     let script = Script::new(&[b"\0\0\0\x01xtail"]);
