@@ -87,8 +87,8 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// The socket can't listen, or is one for datagrams (`InvalidInput`). What happens on the connection
-    /// is told to [`Server::on_error`].
+    /// The socket can't listen or accept, or is one for datagrams (`InvalidInput`). What happens on the
+    /// connection is told to [`Server::on_error`].
     pub fn handle_one(
         &mut self,
         handler: impl Fn(&mut Connection) -> HandlerResult + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl Bound {
         let service = self.activate()?;
         let mut acceptor = Acceptor::new(Arc::clone(&self.listener), &service)?;
         let Some(connection) = acceptor.next(&service, until) else {
-            return Ok(false);
+            return service.gate.take_failure().map_or(Ok(false), Err);
         };
         let handler: Handler = Arc::new(handler);
         service.serve(connection, &handler);

@@ -212,6 +212,11 @@ impl Gate {
             .unwrap_or_else(|| io::ErrorKind::Interrupted.into())
     }
 
+    /// Why the listener has failed, if it has.
+    pub(crate) fn take_failure(&self) -> Option<io::Error> {
+        self.state().failure.take()
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.state().stats
     }
