@@ -29,7 +29,7 @@ fn timeout_of(
             }
         })
         .serve(handler)
-        .unwrap();
+        .expect("a free port");
     let began = Instant::now();
     let mut client = client(&running);
     play(&mut client);

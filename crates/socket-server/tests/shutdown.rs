@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 use socket_server::{Address, Connection, HandlerResult, Server, Strategy};
 use support::{ask, client, each, each_parallel, echo, receive, rest};
 
-/// Answers bytes one by one until the client or the server wants to end.
+/// Answers byte by byte; after a full stop it may end.
 fn polite(connection: &mut Connection) -> HandlerResult {
     let mut byte = [0];
-    while !connection.is_stopping() && connection.read(&mut byte)? == 1 {
+    while connection.read(&mut byte)? == 1 {
         connection.write_all(&byte)?;
+        if byte == *b"." && connection.is_stopping() {
+            break;
+        }
     }
     Ok(())
 }
@@ -33,10 +36,10 @@ fn those_in_conversation_may_finish() {
             .unwrap();
         let address = running.address().clone();
         let mut client = client(&running);
-        ask(&mut client, b"a");
+        ask(&mut client, b"a.a");
         let shutdown = thread::spawn(move || running.shutdown(Duration::MAX));
         wait_until_closed(&address);
-        ask(&mut client, b"b");
+        ask(&mut client, b"b.");
         assert_eq!(rest(&mut client), b"");
         let stats = shutdown.join().unwrap();
         assert_eq!((stats.open, stats.failed, stats.cut_off), (0, 0, 0));

@@ -18,10 +18,10 @@ fn path(name: &str) -> PathBuf {
 }
 
 fn ask(mut client: UnixStream) {
-    client.write_all(b"hello").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
+    client.write_all(b"hello").expect("the server reads");
+    client.shutdown(Shutdown::Write).expect("it is there");
     let mut answer = Vec::new();
-    client.read_to_end(&mut answer).unwrap();
+    client.read_to_end(&mut answer).expect("an orderly end");
     assert_eq!(answer, b"hello");
 }
 
