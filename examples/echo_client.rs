@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use auth_hmac::ChallengeOptions;
+use auth_hmac::blocking::{Untimed, answer, initiate};
 use clap::Parser;
-use examples::{Address, Logging};
+use examples::{Address, KeyOptions, Logging, Proof};
 use socket2::Socket;
 
 /// Sends a text, or standard input, to an echo server and prints what comes back
@@ -24,11 +26,14 @@ struct Args {
     /// What to send, as a line; without it, standard input is sent
     text: Option<String>,
     /// Where the server listens: HOST:PORT, unix:PATH or unix:@NAME
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:20000")]
-    connect: Address,
+    /// [default: 127.0.0.1:20000; with a key 127.0.0.1:18000]
+    #[arg(long, value_name = "ADDR")]
+    connect: Option<Address>,
     /// Send so many bytes instead, and check what comes back rather than print it
     #[arg(long, value_name = "BYTES", conflicts_with = "text")]
     check: Option<u64>,
+    #[command(flatten)]
+    key: KeyOptions,
     #[command(flatten)]
     logging: Logging,
 }
@@ -40,7 +45,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let socket = Arc::new(args.connect.connect()?);
+    let proof = args.key.load()?;
+    let server = args.connect.unwrap_or_else(|| args.key.default_address());
+    let socket = server.connect()?;
+    if let Some(proof) = proof {
+        authenticate(&socket, &proof).map_err(|error| format!("{server}: {error}"))?;
+    }
+    let socket = Arc::new(socket);
     let (said, heard): (Box<dyn Read + Send>, Box<dyn Write>) = match (args.check, args.text) {
         (Some(len), _) => (
             Box::new(Count::default().take(len)),
@@ -54,6 +65,18 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         println!("{received} bytes came back right");
     }
     Ok(())
+}
+
+/// Proves to the server that we know the key, and has it prove the same where that is asked for.
+fn authenticate(socket: &Socket, proof: &Proof) -> Result<(), auth_hmac::Error> {
+    // How often the driver looks at the clock.
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let mut stream = Untimed(socket);
+    match proof {
+        Proof::Challenge(key) => answer(&mut stream, key, &ChallengeOptions::default())?,
+        Proof::Mutual(key, options) => initiate(&mut stream, key, options).map(drop)?,
+    }
+    Ok(socket.set_read_timeout(None)?)
 }
 
 /// Says everything on a thread of its own, so that both directions move at the same time: a server that

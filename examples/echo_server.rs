@@ -5,17 +5,26 @@
 //! printf 'hello' | nc -N 127.0.0.1 20000
 //! ```
 //!
-//! It does the same in every structure that a server can have: `--strategy` chooses.
+//! It does the same in every structure that a server can have: `--strategy` chooses. With a key it serves
+//! those who know it:
+//!
+//! ```sh
+//! cargo run --example echo_server -- --authkey peekaboo
+//! echo hello | python3 examples/python/hmac_client.py peekaboo 127.0.0.1:18000
+//! ```
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
+use std::rc::Rc;
 
+use auth_hmac::blocking::{Untimed, challenge, respond};
+use auth_hmac::{AuthError, Challenge, ChallengeOptions, Handshake, fresh_nonce};
 use cidr::{AccessList, Cidr};
 use clap::Parser;
-use event_loop::{Context, Outgoing, Peer, StreamHandler};
-use examples::{Address, Logging, Serving, Strategy};
+use event_loop::{Context, Options, Outgoing, Peer, StreamHandler};
+use examples::{Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Proof, Serving, Strategy};
 use framing::{Decoder, Delimiter, Pattern};
 use socket_server::{Connection, HandlerResult};
 
@@ -23,8 +32,9 @@ use socket_server::{Connection, HandlerResult};
 #[derive(Parser)]
 struct Args {
     /// Where to listen: ADDRESS:PORT (port 0: any free one), unix:PATH or unix:@NAME
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:20000")]
-    listen: Address,
+    /// [default: 127.0.0.1:20000; with a key 127.0.0.1:18000]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<Address>,
     /// Send back line by line: nothing of a line before all of it is there
     #[arg(long)]
     lines: bool,
@@ -35,9 +45,18 @@ struct Args {
     #[arg(long, value_name = "CIDR")]
     deny: Vec<Cidr>,
     #[command(flatten)]
+    key: KeyOptions,
+    #[command(flatten)]
     serving: Serving,
     #[command(flatten)]
     logging: Logging,
+}
+
+/// Who is served, and how.
+struct Service {
+    access: AccessList,
+    proof: Option<Proof>,
+    lines: bool,
 }
 
 fn main() -> ExitCode {
@@ -47,22 +66,22 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args {
-        listen,
-        lines,
-        serving,
-        ..
-    } = args;
-    let access = AccessList::default().allow(args.allow).deny(args.deny);
+    let listen = args.listen.unwrap_or_else(|| args.key.default_address());
+    let serving = args.serving;
+    let service = Service {
+        access: AccessList::default().allow(args.allow).deny(args.deny),
+        proof: args.key.load()?,
+        lines: args.lines,
+    };
     match serving.strategy() {
-        Strategy::Loop => {
-            let accept = move |peer| Conversation::new(peer, is_let_in(&access, ip(peer)), lines);
-            examples::serve_on_a_loop(&listen, serving.options(), accept)
-        }
+        Strategy::Loop => serve_on_a_loop(&listen, serving.options(), service),
         _ => {
+            let access = service.access.clone();
             let server = serving.server(&listen);
             let server = server.verify(move |peer| is_let_in(&access, peer.ip()));
-            examples::serve(&listen, server, move |connection| echo(connection, lines))
+            examples::serve(&listen, server, move |connection| {
+                echo(connection, &service)
+            })
         }
     }
 }
@@ -77,8 +96,11 @@ fn is_let_in(access: &AccessList, address: Option<IpAddr>) -> bool {
 }
 
 /// The handler of all strategies that block.
-fn echo(connection: &Connection, lines: bool) -> HandlerResult {
-    if lines {
+fn echo(connection: &Connection, service: &Service) -> HandlerResult {
+    if let Some(proof) = &service.proof {
+        connection.handshake(|connection| authenticate(connection, proof))?;
+    }
+    if service.lines {
         let (mut lines, mut out) = connection.lines();
         while let Some(line) = lines.next_line()? {
             out.write_all(line)?;
@@ -89,51 +111,80 @@ fn echo(connection: &Connection, lines: bool) -> HandlerResult {
     Ok(())
 }
 
+fn authenticate(connection: &Connection, proof: &Proof) -> Result<(), auth_hmac::Error> {
+    // The server cuts a handshake that takes too long.
+    let mut stream = Untimed(connection);
+    match proof {
+        Proof::Challenge(key) => challenge(&mut stream, key, &ChallengeOptions::default()),
+        Proof::Mutual(key, options) => respond(&mut stream, &key.clone().into(), options).map(drop),
+    }
+}
+
+fn serve_on_a_loop(
+    listen: &Address,
+    mut options: Options,
+    service: Service,
+) -> Result<(), Box<dyn Error>> {
+    if service.proof.is_some() {
+        options.handshake_timeout = HANDSHAKE_TIMEOUT;
+    }
+    let service = Rc::new(service);
+    examples::serve_on_a_loop(listen, options, move |peer| Conversation {
+        peer,
+        stage: Stage::Accepted,
+        lines: service.lines.then(decoder),
+        service: Rc::clone(&service),
+    })
+}
+
 // ANCHOR: loop
 /// The handler on the event loop.
 struct Conversation {
     peer: Peer,
-    is_let_in: bool,
-    has_begun: bool,
+    stage: Stage,
     lines: Option<Decoder>,
+    service: Rc<Service>,
 }
 
-impl Conversation {
-    fn new(peer: Peer, is_let_in: bool, lines: bool) -> Self {
-        Self {
-            peer,
-            is_let_in,
-            has_begun: false,
-            lines: lines.then(decoder),
-        }
-    }
+enum Stage {
+    /// Not a byte has come.
+    Accepted,
+    Authenticating(Login),
+    Echoing,
 }
 
 impl StreamHandler for Conversation {
     fn opened(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
-        if !self.is_let_in {
-            out.close();
+        if !is_let_in(&self.service.access, ip(self.peer)) {
+            return self.end(out);
+        }
+        if let Some(proof) = &self.service.proof {
+            match Login::begin(proof) {
+                Ok(mut login) => {
+                    login.transmit(out);
+                    self.stage = Stage::Authenticating(login);
+                }
+                Err(error) => self.fail(&error, out),
+            }
         }
     }
 
     fn received(&mut self, mut bytes: &[u8], out: &mut Outgoing, _: &mut Context<'_>) {
-        self.has_begun = true;
-        let Some(lines) = &mut self.lines else {
-            return out.write(bytes);
-        };
-        loop {
-            match lines.decode(&mut bytes) {
-                Ok(Some(line)) => {
-                    out.write(line);
-                    out.write(END);
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!("{}: {error}", self.peer);
-                    return out.close();
+        match &mut self.stage {
+            Stage::Accepted => self.stage = Stage::Echoing,
+            Stage::Authenticating(login) => {
+                let taken = login.receive(bytes);
+                bytes = &bytes[taken..];
+                login.transmit(out);
+                match login.is_proven() {
+                    Ok(true) => self.stage = Stage::Echoing,
+                    Ok(false) => return,
+                    Err(error) => return self.fail(&error, out),
                 }
             }
+            Stage::Echoing => {}
         }
+        self.echo(bytes, out);
     }
 
     fn peer_finished(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
@@ -145,22 +196,93 @@ impl StreamHandler for Conversation {
     }
 
     fn handshaking(&self) -> bool {
-        self.is_let_in && !self.has_begun
+        !matches!(self.stage, Stage::Echoing)
     }
 
     /// Who is in a conversation may finish it.
     fn stopping(&mut self, _: &mut Outgoing, _: &mut Context<'_>) {}
 }
 
+impl Conversation {
+    fn echo(&mut self, mut bytes: &[u8], out: &mut Outgoing) {
+        let Some(lines) = &mut self.lines else {
+            return out.write(bytes);
+        };
+        loop {
+            match lines.decode(&mut bytes) {
+                Ok(Some(line)) => {
+                    out.write(line);
+                    out.write(END);
+                }
+                Ok(None) => return,
+                Err(error) => return self.fail(&error, out),
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &dyn Error, out: &mut Outgoing) {
+        tracing::warn!("{}: {error}", self.peer);
+        self.end(out);
+    }
+
+    fn end(&mut self, out: &mut Outgoing) {
+        self.stage = Stage::Echoing;
+        out.close();
+    }
+}
 // ANCHOR_END: loop
+
+/// A client that proves itself to the event loop, in either way.
+enum Login {
+    Challenge(Challenge),
+    Handshake(Box<Handshake>),
+}
+
+impl Login {
+    fn begin(proof: &Proof) -> io::Result<Self> {
+        let nonce = fresh_nonce()?;
+        Ok(match proof {
+            Proof::Challenge(key) => {
+                Self::Challenge(Challenge::asker(key, &ChallengeOptions::default(), nonce))
+            }
+            Proof::Mutual(key, options) => {
+                let handshake = Handshake::responder(&key.clone().into(), options, nonce);
+                Self::Handshake(Box::new(handshake))
+            }
+        })
+    }
+
+    /// Takes what belongs to the login; returns how much that is.
+    fn receive(&mut self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Challenge(challenge) => challenge.receive(bytes),
+            Self::Handshake(handshake) => handshake.receive(bytes),
+        }
+    }
+
+    fn transmit(&mut self, out: &mut Outgoing) {
+        let mut message = Vec::new();
+        match self {
+            Self::Challenge(challenge) => challenge.poll_transmit(&mut message),
+            Self::Handshake(handshake) => handshake.poll_transmit(&mut message),
+        };
+        out.write(&message);
+    }
+
+    fn is_proven(&mut self) -> Result<bool, AuthError> {
+        match self {
+            Self::Challenge(challenge) => challenge.poll_event().map(|event| event.is_some()),
+            Self::Handshake(handshake) => handshake.poll_event().map(|event| event.is_some()),
+        }
+    }
+}
 
 const END: &[u8] = b"\n";
 
 fn decoder() -> Decoder {
+    let end = Delimiter::new(END).expect("one byte is a delimiter");
     // Not `Pattern::Lines`, which takes off a carriage return too.
-    Decoder::new(Pattern::Delimiter(
-        Delimiter::new(END).expect("one byte is a delimiter"),
-    ))
+    Decoder::new(Pattern::Delimiter(end))
 }
 
 fn ip(peer: Peer) -> Option<IpAddr> {

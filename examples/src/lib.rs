@@ -36,6 +36,7 @@
 mod address;
 mod clock;
 mod gate;
+mod key;
 mod logging;
 mod serving;
 mod stopping;
@@ -52,6 +53,7 @@ use rustix::process::{Resource, Rlimit};
 pub use address::{Address, Listening, NoAddress, bind_udp, connect_unix};
 pub use clock::{ctime, is_ctime};
 pub use gate::{Desk, Gate, Limit};
+pub use key::{KeyOptions, Proof};
 pub use logging::Logging;
 pub use serving::{HANDSHAKE_TIMEOUT, Serving, Strategy, serve, serve_on_a_loop};
 pub use stopping::{Signals, stop_on_signals};

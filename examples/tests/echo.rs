@@ -270,6 +270,8 @@ fn bad_options_end_it_with_exit_code_2() {
         &["--idle-timeout=-1"],
         &["--first-byte-timeout", "inf"],
         &["--deny", "10.0.0.1/8"],
+        &["--mutual"],
+        &["--authkey", "one", "--authkey-file", "two"],
     ] {
         let ended = Program::start("echo_server", bad).wait();
         assert_eq!(ended.status.code(), Some(2), "{bad:?}: {ended:?}");

@@ -1,0 +1,92 @@
+use std::error::Error;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use auth_hmac::{ChallengeKey, HandshakeOptions, Key};
+
+use crate::Address;
+
+/// The key that clients, or both sides, have to know.
+#[derive(Clone, Debug, clap::Args)]
+pub struct KeyOptions {
+    /// The key that a client proves to know; better from a file, for command lines can be seen by others
+    #[arg(long, value_name = "TEXT", group = "key")]
+    authkey: Option<Text>,
+    /// A file with the key; the end of the line behind it does not count
+    #[arg(long, value_name = "PATH", group = "key")]
+    authkey_file: Option<PathBuf>,
+    /// Have both sides prove that they know the key, not the client alone; takes 16 bytes at least
+    #[arg(long, requires = "key")]
+    mutual: bool,
+}
+
+/// How a client proves itself.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// It answers a challenge.
+    Challenge(ChallengeKey),
+    /// It and the server prove themselves to each other.
+    Mutual(Key, HandshakeOptions),
+}
+
+impl KeyOptions {
+    /// The address of the recipe's echo server: that with a key has a port of its own.
+    #[must_use]
+    pub fn default_address(&self) -> Address {
+        let has_key = self.authkey.is_some() || self.authkey_file.is_some();
+        let port = if has_key { 18000 } else { 20000 };
+        Address::Tcp((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// How a client proves itself, if it has to.
+    ///
+    /// # Errors
+    ///
+    /// Why the file can't be read, or the key not be used. The key is not in the text.
+    pub fn load(&self) -> Result<Option<Proof>, Box<dyn Error>> {
+        let secret = match (&self.authkey, &self.authkey_file) {
+            (Some(Text(text)), _) => text.clone().into_bytes(),
+            (None, Some(path)) => {
+                let mut secret = std::fs::read(path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                secret.truncate(secret.trim_ascii_end().len());
+                secret
+            }
+            (None, None) => return Ok(None),
+        };
+        if self.mutual {
+            let options = HandshakeOptions {
+                context: b"echo".into(),
+                ..HandshakeOptions::default()
+            };
+            return Ok(Some(Proof::Mutual(Key::new("", secret)?, options)));
+        }
+        let key = ChallengeKey::new_short(secret)?;
+        if key.is_short() {
+            tracing::warn!(
+                "WEAK KEY: it has less than 16 bytes; whoever overhears one login can find it by trying"
+            );
+        }
+        Ok(Some(Proof::Challenge(key)))
+    }
+}
+
+/// A text that is not printed.
+#[derive(Clone)]
+struct Text(String);
+
+impl FromStr for Text {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text(..)")
+    }
+}
