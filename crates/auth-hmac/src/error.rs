@@ -96,7 +96,9 @@ pub enum AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongTag => f.write_str("the peer's tag is wrong: it has another key or context"),
+            Self::WrongTag => f.write_str(
+                "the peer's tag is wrong: it has another key, context or channel binding",
+            ),
             Self::UnknownKey { id } => {
                 write!(
                     f,
@@ -104,7 +106,9 @@ impl fmt::Display for AuthError {
                     id.escape_ascii()
                 )
             }
-            Self::Refused => f.write_str("the peer refused us: it has another key or context"),
+            Self::Refused => {
+                f.write_str("the peer refused us: it has another key, context or channel binding")
+            }
             Self::UnexpectedMessage { expected, found } => {
                 write!(
                     f,
@@ -128,7 +132,7 @@ impl fmt::Display for AuthError {
                 max,
             } => write!(
                 f,
-                "the peer announced a message of {announced} bytes, it has {min} to {max}"
+                "the peer announced a message of {announced} bytes, the limits are {min} and {max}"
             ),
             Self::Truncated { expected, received } => write!(
                 f,

@@ -146,11 +146,11 @@ def vectors():
         "initiator seal": schedule.derive(b"initiator seal"),
         "responder seal": schedule.derive(b"responder seal"),
         "exporter": schedule.derive(b"exporter"),
-        "export of 16 bytes for \"file cipher\"": schedule.export(b"file cipher", 16),
-        "export of 42 bytes for \"file cipher\"": schedule.export(b"file cipher", 42),
-        "initiator seals \"hello\"": seal(schedule.derive(b"initiator seal"), 0, b"hello"),
-        "initiator seals \"\" as the last": seal(schedule.derive(b"initiator seal"), 1, b"", True),
-        "responder seals \"hello\"": seal(schedule.derive(b"responder seal"), 0, b"hello"),
+        "export of 16 bytes": schedule.export(b"file cipher", 16),
+        "export of 42 bytes": schedule.export(b"file cipher", 42),
+        "initiator seals hello": seal(schedule.derive(b"initiator seal"), 0, b"hello"),
+        "initiator seals nothing, its last": seal(schedule.derive(b"initiator seal"), 1, b"", True),
+        "responder seals hello": seal(schedule.derive(b"responder seal"), 0, b"hello"),
     }.items():
         print(f"{name} = {value.hex()}")
 
