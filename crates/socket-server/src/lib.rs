@@ -5,10 +5,14 @@
 #![deny(unsafe_code)]
 
 mod acceptor;
+pub mod activation;
 mod address;
 mod bound;
 mod connection;
 mod crew;
+mod datagram;
+mod datagram_limits;
+mod datagram_server;
 mod failure;
 mod gate;
 mod limits;
@@ -21,6 +25,7 @@ mod running;
 mod server;
 mod service;
 mod socket;
+mod sources;
 mod stats;
 mod strategy;
 mod watchdog;
@@ -28,6 +33,9 @@ mod watchdog;
 pub use address::Address;
 pub use bound::Bound;
 pub use connection::Connection;
+pub use datagram::{Datagram, ReplyError};
+pub use datagram_limits::{DatagramLimits, Rate};
+pub use datagram_server::DatagramStats;
 pub use failure::{Failure, Refused, Timeout};
 pub use limits::Limits;
 pub use lines::Lines;

@@ -35,11 +35,17 @@ impl Peer {
 
     /// The peer that accepting found.
     pub(crate) fn new(address: Option<SocketAddrAny>) -> Self {
-        let address = address
-            .and_then(|address| SocketAddr::try_from(address).ok())
-            .map(canonical);
+        let address = address.and_then(|address| SocketAddr::try_from(address).ok());
         Self {
-            address,
+            address: address.map(canonical),
+            proxy: None,
+        }
+    }
+
+    /// Whom a datagram says it is from.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        Self {
+            address: Some(canonical(address)),
             proxy: None,
         }
     }
@@ -84,7 +90,7 @@ impl Network {
     }
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
         IpAddr::V6(_) => address,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::gate::Gate;
-use crate::{Address, Limits, Stats};
+use crate::{Address, DatagramStats, Limits, Stats};
 
 /// A server that runs, on threads or processes of its own.
 ///
@@ -31,6 +31,11 @@ pub(crate) trait Engine: Send + Sync {
 
     /// There are new limits.
     fn limits_changed(&self) {}
+
+    /// What has happened, if it is datagrams that are served.
+    fn datagram_stats(&self) -> DatagramStats {
+        DatagramStats::default()
+    }
 }
 
 impl Running {
@@ -53,6 +58,12 @@ impl Running {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.gate.stats()
+    }
+
+    /// Returns what has happened so far on a server of datagrams; on others, nothing has.
+    #[must_use]
+    pub fn datagram_stats(&self) -> DatagramStats {
+        self.engine.datagram_stats()
     }
 
     /// Returns the limits that hold now.

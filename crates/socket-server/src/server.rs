@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::datagram_server::DatagramSettings;
 use crate::service::Hooks;
 use crate::{Bound, Connection, Failure, HandlerResult, Limits, Peer, Running, Strategy};
 
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) reuse_address: bool,
     pub(crate) reuse_port: bool,
     pub(crate) hooks: Hooks,
+    pub(crate) datagrams: DatagramSettings,
 }
 
 impl Server {
@@ -172,6 +174,7 @@ impl Server {
                 reuse_address: true,
                 reuse_port: false,
                 hooks: Hooks::default(),
+                datagrams: DatagramSettings::default(),
             },
         }
     }

@@ -27,6 +27,30 @@ pub(crate) struct Hooks {
     pub(crate) proxied: Option<Arc<Proxied>>,
 }
 
+impl Hooks {
+    pub(crate) fn is_wanted(&self, peer: &Peer) -> bool {
+        self.verify.as_ref().is_none_or(|verify| verify(peer))
+    }
+
+    pub(crate) fn is_proxied(&self, peer: &Peer) -> bool {
+        match (&self.proxied, peer.ip()) {
+            (Some(proxied), Some(ip)) => proxied(ip),
+            _ => false,
+        }
+    }
+
+    /// Tells the user of a failure.
+    pub(crate) fn tell(&self, peer: &Peer, failure: &Failure) {
+        let told = catch_unwind(AssertUnwindSafe(|| match &self.on_error {
+            Some(on_error) => on_error(peer, failure),
+            None => log(peer, failure),
+        }));
+        if told.is_err() {
+            tracing::error!(%peer, %failure, "on_error panicked");
+        }
+    }
+}
+
 /// Serving connections, the same under every strategy: admits a newcomer, runs its handler, closes it,
 /// counts.
 pub(crate) struct Service {
@@ -53,7 +77,9 @@ impl Service {
     /// Takes in a newcomer, if no limit is in the way; else tells it so. Never waits.
     pub(crate) fn admit(self: &Arc<Self>, socket: OwnedFd, peer: Peer) -> Option<Connection> {
         // A proxy's connections are counted for those behind it, once they are known.
-        let network = (!self.is_proxied(&peer)).then(|| peer.network()).flatten();
+        let network = (!self.hooks.is_proxied(&peer))
+            .then(|| peer.network())
+            .flatten();
         match self.gate.admit(network) {
             Ok(permit) => {
                 let open = self.registry.add(socket, &self.gate);
@@ -87,13 +113,7 @@ impl Service {
         let Some(failure) = failure else {
             return Outcome::Finished;
         };
-        let told = catch_unwind(AssertUnwindSafe(|| match &self.hooks.on_error {
-            Some(on_error) => on_error(peer, failure),
-            None => log(peer, failure),
-        }));
-        if told.is_err() {
-            tracing::error!(%peer, %failure, "on_error panicked");
-        }
+        self.hooks.tell(peer, failure);
         match failure {
             Failure::Handler(_) | Failure::Proxy(_) => Outcome::Failed,
             Failure::Panicked(_) => Outcome::Panicked,
@@ -105,7 +125,7 @@ impl Service {
 
     /// What comes before the handler: the header of a proxy, and whether the peer is wanted.
     fn welcome(&self, connection: &mut Connection) -> Result<(), Failure> {
-        if self.is_proxied(connection.peer()) {
+        if self.hooks.is_proxied(connection.peer()) {
             let client = connection
                 .handshake(proxy::read_header)
                 .map_err(Failure::Proxy)?;
@@ -119,18 +139,10 @@ impl Service {
             }
             connection.set_peer(peer);
         }
-        match &self.hooks.verify {
-            Some(verify) if !verify(connection.peer()) => {
-                Err(Failure::Refused(Refused::NotVerified))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn is_proxied(&self, peer: &Peer) -> bool {
-        match (&self.hooks.proxied, peer.ip()) {
-            (Some(proxied), Some(ip)) => proxied(ip),
-            _ => false,
+        if self.hooks.is_wanted(connection.peer()) {
+            Ok(())
+        } else {
+            Err(Failure::Refused(Refused::NotVerified))
         }
     }
 }
