@@ -141,8 +141,10 @@ impl Connection {
         &mut self.permit
     }
 
+    /// The client that a proxy speaks for is the peer, and has sent nothing yet.
     pub(crate) fn set_peer(&mut self, peer: Peer) {
         self.peer = peer;
+        self.open.expect_first_byte();
     }
 
     /// Closes the socket, in order unless the connection was cut.

@@ -181,6 +181,11 @@ impl Open {
         }
     }
 
+    /// Has the next read wait for a first byte again: what was read so far came from a proxy.
+    pub(crate) fn expect_first_byte(&self) {
+        self.has_read.store(false, Ordering::Relaxed);
+    }
+
     /// Before a write that may wait: sets its deadline.
     ///
     /// # Errors
