@@ -98,14 +98,12 @@ fn receive(
 ) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoop::<()>::new()?;
     examples::stop_on_signals(&mut event_loop)?;
-    let url = format_args!("udp://{listen}");
-    let socket = UdpSocket::bind(listen).map_err(|error| examples::cannot_listen(url, &error))?;
+    let (socket, address) = examples::bind_udp(listen)?;
     for group in groups {
         socket
             .join_multicast_v4(group, &interface)
             .map_err(|error| format!("cannot join {group} on {interface}: {error}"))?;
     }
-    let address = socket.local_addr()?;
     let count = Rc::new(Cell::new(0_u64));
     let counter = Rc::clone(&count);
     let print = move |payload: &[u8], from, _: &mut Datagrams, cx: &mut Context<'_>| {

@@ -9,10 +9,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Logging {
     /// Say more on standard error; twice for everything. RUST_LOG, where set, decides instead
-    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
     /// Say nothing but errors on standard error
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     quiet: bool,
 }
 
