@@ -24,6 +24,14 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// A listener that another process has made.
+    pub(crate) fn inherited(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            _file: None,
+        }
+    }
+
     /// Accepts a connection; `flags` in addition to close-on-exec.
     pub(crate) fn accept(&self, flags: SocketFlags) -> rustix::io::Result<(OwnedFd, Peer)> {
         let (socket, address) = acceptfrom_with(&self.socket, flags | SocketFlags::CLOEXEC)?;

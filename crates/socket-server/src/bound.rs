@@ -8,8 +8,9 @@ use rustix::net::{SocketType, listen, sockopt};
 
 use crate::acceptor::{Acceptor, Listener};
 use crate::crew::Crew;
+use crate::process::{Prefork, Processes, Role};
 use crate::running::Engine;
-use crate::server::{Settings, Source};
+use crate::server::Settings;
 use crate::service::{Handler, HandlerResult, Service};
 use crate::{Address, Connection, Running, Server, Strategy, process, socket};
 
@@ -24,18 +25,17 @@ pub struct Bound {
     pub(crate) kind: SocketType,
     pub(crate) address: Address,
     pub(crate) settings: Settings,
+    role: Role,
 }
 
 impl Bound {
     pub(crate) fn new(server: Server) -> io::Result<Self> {
         let Server { source, settings } = server;
-        let (stream, datagram) = (SocketType::STREAM, SocketType::DGRAM);
-        let (listener, kind, address) = match source {
-            Source::Tcp(addresses) => socket::bind_ip(addresses?, stream, &settings)?,
-            Source::Udp(addresses) => socket::bind_ip(addresses?, datagram, &settings)?,
-            Source::Unix(path) => socket::bind_unix(&path)?,
-            Source::UnixAbstract(name) => socket::bind_unix_abstract(&name)?,
-            Source::Adopted(socket) => socket::adopt(socket)?,
+        let (role, inherited) = process::role(settings.strategy)?;
+        let (listener, kind, address) = match (inherited, &role) {
+            (Some(socket), _) => socket::inherited(socket)?,
+            (None, Role::Bystander) => socket::unbound(source)?,
+            (None, _) => socket::bound(source, &settings)?,
         };
         Ok(Self {
             listener: Arc::new(listener),
@@ -43,6 +43,7 @@ impl Bound {
             kind,
             address,
             settings,
+            role,
         })
     }
 
@@ -64,6 +65,20 @@ impl Bound {
         handler: impl Fn(&mut Connection) -> HandlerResult + Send + Sync + 'static,
     ) -> io::Result<Running> {
         let handler: Handler = Arc::new(handler);
+        let number = match self.role {
+            Role::Server(number) => number,
+            Role::Worker(inherited) => {
+                let socket = self.listener.socket.try_clone()?;
+                drop(self.listener);
+                return inherited.serve(self.address, socket, self.settings.hooks, &handler);
+            }
+            Role::Bystander => {
+                let Settings { limits, hooks, .. } = self.settings;
+                let service = Service::start(self.address.clone(), limits, hooks)?;
+                let gate = Arc::clone(&service.gate);
+                return Ok(Running::new(self.address, gate, Arc::new(process::Nothing)));
+            }
+        };
         let strategy = self.settings.strategy;
         let service = self.activate()?;
         let listener = self.listener;
@@ -74,9 +89,8 @@ impl Bound {
             Strategy::Pool { workers } => {
                 Crew::start(service, listener, &handler, workers.max(1), false)?
             }
-            Strategy::Processes { .. } | Strategy::Prefork { .. } => {
-                process::serve(strategy, listener, service, &handler)?
-            }
+            Strategy::Processes { max } => Processes::start(listener, service, number, max)?,
+            Strategy::Prefork { workers } => Prefork::start(listener, service, number, workers)?,
         };
         Ok(Running::new(self.address, gate, engine))
     }
@@ -107,6 +121,12 @@ impl Bound {
 
     /// Makes the socket listen, if it does not yet, and the service that its connections have.
     fn activate(&mut self) -> io::Result<Arc<Service>> {
+        if !matches!(self.role, Role::Server(_)) {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a worker process serves only what its parent gave it",
+            ));
+        }
         if self.kind != SocketType::STREAM {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,

@@ -147,6 +147,11 @@ impl Connection {
         self.open.expect_first_byte();
     }
 
+    /// Lets go of the socket as it is: another process has it, or nobody wants it.
+    pub(crate) fn hand_over(self) -> (Peer, Permit) {
+        (self.peer, self.permit)
+    }
+
     /// Closes the socket, in order unless the connection was cut.
     pub(crate) fn close(self) -> (Peer, Permit) {
         if self.open.why_cut().is_none_or(Cut::leaves_writing) && !self.open.has_ended() {

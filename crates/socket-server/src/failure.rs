@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::process::ExitStatus;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -18,6 +19,9 @@ pub enum Failure {
     Proxy(io::Error),
     /// The grace period of a shutdown was over.
     CutOff,
+    /// The process of the connection ended in its own way: it was killed, it aborted, or the program
+    /// ended without serving.
+    Process(ExitStatus),
 }
 
 /// Which deadline of [`Limits`](crate::Limits) passed, and how long it was.
@@ -70,6 +74,7 @@ impl fmt::Display for Failure {
             Self::Refused(refused) => refused.fmt(f),
             Self::Proxy(error) => write!(f, "no good header of a proxy: {error}"),
             Self::CutOff => f.write_str(CUT_OFF),
+            Self::Process(status) => write!(f, "its process ended with {status}"),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::peer::Network;
+use crate::process::Report;
 use crate::{Limits, Refused, Stats};
 
 /// What all parts of a server agree on: whether it runs, its limits, its counts.
@@ -34,6 +35,8 @@ pub(crate) struct Gate {
 struct State {
     phase: Phase,
     limits: Limits,
+    /// The most connections, whatever the limits say.
+    capacity: usize,
     stats: Stats,
     per_address: HashMap<Network, usize>,
     workers: usize,
@@ -41,6 +44,8 @@ struct State {
     /// Threads that wait for `changed`, so that nobody is woken in vain.
     waiting: usize,
     wakers: Vec<Waker>,
+    /// In a worker process: whom to tell what happens here.
+    report: Option<Report>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +96,14 @@ impl Gate {
             state: Mutex::new(State {
                 phase: Phase::Running,
                 limits,
+                capacity: usize::MAX,
                 stats: Stats::default(),
                 per_address: HashMap::new(),
                 workers: 0,
                 failure: None,
                 waiting: 0,
                 wakers: Vec::new(),
+                report: None,
             }),
             changed: Condvar::new(),
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
@@ -117,37 +124,36 @@ impl Gate {
     pub(crate) fn admit(self: &Arc<Self>, network: Option<Network>) -> Result<Permit, Refused> {
         let mut state = self.state();
         state.stats.accepted += 1;
-        let limit = state.limits.max_connections;
+        let limit = state.max_connections();
         let place = if state.stats.open >= limit {
             Err(Refused::TooManyConnections { limit })
         } else {
             state.take_place(network)
         };
         match place {
-            Ok(()) => {
-                state.stats.open += 1;
-                Ok(Permit {
-                    gate: Arc::clone(self),
-                    network,
-                    outcome: Outcome::Failed,
-                })
-            }
-            Err(refused) => {
-                state.stats.refused += 1;
-                Err(refused)
-            }
+            Ok(()) => state.stats.open += 1,
+            Err(_) => state.stats.refused += 1,
         }
+        state.report();
+        place.map(|()| Permit {
+            gate: Arc::clone(self),
+            network,
+            outcome: Outcome::Failed,
+        })
     }
 
     /// Counts a handshake until what it returns is dropped.
-    pub(crate) fn begin_handshake(&self) -> Result<Handshake<'_>, Refused> {
+    pub(crate) fn begin_handshake(self: &Arc<Self>) -> Result<Handshake, Refused> {
         let mut state = self.state();
         let limit = state.limits.max_handshakes;
+        let refused = Refused::TooManyHandshakes { limit };
         if state.stats.pending >= limit {
-            return Err(Refused::TooManyHandshakes { limit });
+            return Err(refused);
         }
+        state.check(refused, None)?;
         state.stats.pending += 1;
-        Ok(Handshake(self))
+        state.report();
+        Ok(Handshake(Arc::clone(self)))
     }
 
     /// Counts a thread or process of the server until what it returns is dropped. Shutting down waits
@@ -168,7 +174,10 @@ impl Gate {
 
     /// Counts and logs a pause that the caller waits out.
     pub(crate) fn note_pause(&self, pause: Duration, error: &io::Error) {
-        self.state().stats.accept_pauses += 1;
+        let mut state = self.state();
+        state.stats.accept_pauses += 1;
+        state.report();
+        drop(state);
         tracing::warn!(?pause, %error, "can't accept, pausing");
     }
 
@@ -178,6 +187,10 @@ impl Gate {
 
     pub(crate) fn resume(&self) {
         self.enter(Phase::Running);
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.state().phase == Phase::Suspended
     }
 
     /// Ends accepting for good.
@@ -230,6 +243,16 @@ impl Gate {
         self.publish(&limits);
         state.limits = limits;
         self.notify(state);
+    }
+
+    /// Keeps more connections than this away, even when the limits let more in.
+    pub(crate) fn set_capacity(&self, capacity: usize) {
+        self.state().capacity = capacity;
+    }
+
+    /// Tells somebody what happens here, from now on.
+    pub(crate) fn report_to(&self, report: Report) {
+        self.state().report = Some(report);
     }
 
     /// A timeout as it is now, in microseconds; [`NEVER`] if there is none.
@@ -346,7 +369,7 @@ impl Gate {
 
 impl State {
     fn turn(&mut self) -> Option<Turn> {
-        let is_full = self.stats.open >= self.limits.max_connections;
+        let is_full = self.stats.open >= self.max_connections();
         match self.phase {
             Phase::Stopping => Some(Turn::Stop),
             Phase::Suspended => None,
@@ -359,15 +382,37 @@ impl State {
         (self.stats.open == 0 && self.workers == 0).then_some(())
     }
 
+    fn max_connections(&self) -> usize {
+        self.limits.max_connections.min(self.capacity)
+    }
+
+    /// Asks whether other workers leave room under a limit; if so, [`report`](Self::report) must follow.
+    fn check(&mut self, refused: Refused, network: Option<Network>) -> Result<(), Refused> {
+        match &mut self.report {
+            Some(report) => report.check(refused, network),
+            None => Ok(()),
+        }
+    }
+
+    fn report(&mut self) {
+        if let Some(report) = &mut self.report {
+            // Only a worker reports, and it has one connection at a time.
+            let network = self.per_address.keys().next().copied();
+            report.update(&self.stats, network);
+        }
+    }
+
     fn take_place(&mut self, network: Option<Network>) -> Result<(), Refused> {
         let Some(network) = network else {
             return Ok(());
         };
         let limit = self.limits.max_per_address;
         let here = self.per_address.get(&network).copied().unwrap_or(0);
+        let refused = Refused::TooManyFromAddress { limit };
         if here >= limit {
-            return Err(Refused::TooManyFromAddress { limit });
+            return Err(refused);
         }
+        self.check(refused, Some(network))?;
         self.per_address.insert(network, here + 1);
         Ok(())
     }
@@ -402,6 +447,7 @@ impl Permit {
         let mut state = self.gate.state();
         state.take_place(network)?;
         state.leave_place(self.network);
+        state.report();
         self.network = network;
         Ok(())
     }
@@ -426,17 +472,20 @@ impl Drop for Permit {
             Outcome::Panicked => &mut stats.panicked,
             Outcome::CutOff => &mut stats.cut_off,
         } += 1;
+        state.report();
         self.gate.notify(state);
     }
 }
 
 /// A handshake that is counted.
 #[derive(Debug)]
-pub(crate) struct Handshake<'a>(&'a Gate);
+pub(crate) struct Handshake(Arc<Gate>);
 
-impl Drop for Handshake<'_> {
+impl Drop for Handshake {
     fn drop(&mut self) {
-        self.0.state().stats.pending -= 1;
+        let mut state = self.0.state();
+        state.stats.pending -= 1;
+        state.report();
     }
 }
 

@@ -40,6 +40,7 @@ pub use failure::{Failure, Refused, Timeout};
 pub use limits::Limits;
 pub use lines::Lines;
 pub use peer::Peer;
+pub use process::is_worker;
 pub use running::Running;
 pub use server::Server;
 pub use service::HandlerResult;

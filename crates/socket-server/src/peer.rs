@@ -50,6 +50,14 @@ impl Peer {
         }
     }
 
+    /// The peer that accepting found, in another process.
+    pub(crate) fn from_socket_addr(address: Option<SocketAddr>) -> Self {
+        Self {
+            address,
+            proxy: None,
+        }
+    }
+
     /// The client for which the proxy (whom accepting found) says to speak.
     pub(crate) fn behind_proxy(&self, client: SocketAddr) -> Self {
         Self {

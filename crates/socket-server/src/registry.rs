@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use rustix::net::{Shutdown, shutdown};
 
-use crate::Timeout;
 use crate::failure::Cut;
 use crate::gate::{Gate, NEVER, Wait};
+use crate::service::Service;
+use crate::{Refused, Timeout, connection};
 
 /// The open connections of a server, for whoever has to cut them: the watchdog at their deadlines, a
 /// shutdown at the end of its grace.
@@ -93,6 +94,15 @@ impl Registry {
         let open: Vec<_> = self.state().slots.iter().flatten().cloned().collect();
         for open in open {
             open.cut(Cut::Stopped);
+        }
+    }
+
+    /// Refuses every connection after all.
+    pub(crate) fn refuse_all(&self, refused: Refused, service: &Service) {
+        let open: Vec<_> = self.state().slots.iter().flatten().cloned().collect();
+        for open in open {
+            connection::refuse(&open.socket, service);
+            open.cut(Cut::Refused(refused));
         }
     }
 

@@ -26,11 +26,21 @@ pub(crate) trait Engine: Send + Sync {
     /// The grace is over: whatever still runs must come to an end.
     fn cut_off(&self);
 
+    /// What runs even after that can't be waited for any longer; says whether it was put to an end.
+    fn give_up(&self) -> bool {
+        false
+    }
+
     /// The server is suspended or resumed.
     fn phase_changed(&self) {}
 
     /// There are new limits.
     fn limits_changed(&self) {}
+
+    /// What is counted elsewhere than in the gate.
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
 
     /// What has happened, if it is datagrams that are served.
     fn datagram_stats(&self) -> DatagramStats {
@@ -57,7 +67,9 @@ impl Running {
     /// Returns what has happened so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.gate.stats()
+        let mut stats = self.gate.stats();
+        stats.add(&self.engine.stats());
+        stats
     }
 
     /// Returns what has happened so far on a server of datagrams; on others, nothing has.
@@ -124,9 +136,12 @@ impl Running {
         let in_time = Instant::now().checked_add(grace);
         if !self.gate.wait_idle(in_time) {
             self.engine.cut_off();
-            self.gate.wait_idle(Some(Instant::now() + AFTER_CUT));
+            let after_cut = || Some(Instant::now() + AFTER_CUT);
+            if !self.gate.wait_idle(after_cut()) && self.engine.give_up() {
+                self.gate.wait_idle(after_cut());
+            }
         }
-        let mut stats = self.gate.stats();
+        let mut stats = self.stats();
         stats.cut_off += stats.open as u64;
         stats.open = 0;
         stats

@@ -2,6 +2,7 @@ use std::any::Any;
 use std::error::Error;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::{fmt, io};
@@ -120,6 +121,12 @@ impl Service {
             Failure::TimedOut(_) => Outcome::TimedOut,
             Failure::Refused(_) => Outcome::Refused,
             Failure::CutOff => Outcome::CutOff,
+            Failure::Process(status) => match status.signal() {
+                // An abort, as after a panic that can't unwind.
+                Some(SIGABRT) => Outcome::Panicked,
+                Some(_) => Outcome::CutOff,
+                None => Outcome::Failed,
+            },
         }
     }
 
@@ -145,6 +152,18 @@ impl Service {
             Err(Failure::Refused(Refused::NotVerified))
         }
     }
+
+    /// Asks now what [`serve`](Self::serve) would ask later, unless the peer speaks for another.
+    pub(crate) fn screen(&self, peer: &Peer) -> Result<(), Failure> {
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            self.hooks.is_proxied(peer) || self.hooks.is_wanted(peer)
+        }));
+        match asked {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Refused(Refused::NotVerified)),
+            Err(panic) => Err(Failure::Panicked(message(&*panic))),
+        }
+    }
 }
 
 impl Drop for Service {
@@ -161,9 +180,13 @@ impl fmt::Debug for Service {
     }
 }
 
+const SIGABRT: i32 = rustix::process::Signal::ABORT.as_raw();
+
 fn log(peer: &Peer, failure: &Failure) {
     match failure {
-        Failure::Panicked(_) => tracing::error!(%peer, %failure, "connection failed"),
+        Failure::Panicked(_) | Failure::Process(_) => {
+            tracing::error!(%peer, %failure, "connection failed");
+        }
         Failure::Handler(_) | Failure::Proxy(_) => {
             tracing::warn!(%peer, %failure, "connection failed");
         }

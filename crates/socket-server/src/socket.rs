@@ -15,17 +15,50 @@ use rustix::net::{
 
 use crate::Address;
 use crate::acceptor::Listener;
-use crate::server::Settings;
+use crate::server::{Settings, Source};
 
 type Made = (Listener, SocketType, Address);
 
+/// Makes the socket of a server.
+pub(crate) fn bound(source: Source, settings: &Settings) -> io::Result<Made> {
+    let (stream, datagram) = (SocketType::STREAM, SocketType::DGRAM);
+    match source {
+        Source::Tcp(addresses) => bind_ip(addresses?, stream, settings),
+        Source::Udp(addresses) => bind_ip(addresses?, datagram, settings),
+        Source::Unix(path) => bind_unix(&path),
+        Source::UnixAbstract(name) => bind_unix_abstract(&name),
+        Source::Adopted(socket) => adopt(socket),
+    }
+}
+
+/// Makes a socket of the same kind that is bound to nothing: in a process that does not serve it.
+pub(crate) fn unbound(source: Source) -> io::Result<Made> {
+    let first = |addresses: Vec<SocketAddr>| addresses.first().copied().ok_or_else(no_address);
+    let (kind, address) = match source {
+        Source::Tcp(addresses) => (SocketType::STREAM, Address::Tcp(first(addresses?)?)),
+        Source::Udp(addresses) => (SocketType::DGRAM, Address::Udp(first(addresses?)?)),
+        Source::Unix(path) => (SocketType::STREAM, Address::Unix(path)),
+        Source::UnixAbstract(name) => (SocketType::STREAM, Address::UnixAbstract(name)),
+        Source::Adopted(socket) => return adopt(socket),
+    };
+    let family = match address.socket_addr() {
+        Some(address) => family(address),
+        None => AddressFamily::UNIX,
+    };
+    let socket = socket_with(family, kind, FLAGS, None)?;
+    Ok((Listener::inherited(socket), kind, address))
+}
+
+/// Takes a listener or a connection that another process has made.
+pub(crate) fn inherited(socket: OwnedFd) -> io::Result<Made> {
+    let kind = sockopt::socket_type(&socket)?;
+    let address = Address::of_stream(getsockname(&socket)?)?;
+    Ok((Listener::inherited(socket), kind, address))
+}
+
 /// Binds the first of the addresses that can be bound.
-pub(crate) fn bind_ip(
-    addresses: Vec<SocketAddr>,
-    kind: SocketType,
-    settings: &Settings,
-) -> io::Result<Made> {
-    let mut refusal = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+fn bind_ip(addresses: Vec<SocketAddr>, kind: SocketType, settings: &Settings) -> io::Result<Made> {
+    let mut refusal = no_address();
     for address in addresses {
         match bind_one(address, kind, settings) {
             Ok(made) => return Ok(made),
@@ -36,11 +69,7 @@ pub(crate) fn bind_ip(
 }
 
 fn bind_one(address: SocketAddr, kind: SocketType, settings: &Settings) -> io::Result<Made> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let socket = socket_with(family, kind, FLAGS, None)?;
+    let socket = socket_with(family(address), kind, FLAGS, None)?;
     if settings.reuse_address && kind == SocketType::STREAM {
         sockopt::set_socket_reuseaddr(&socket, true)?;
     }
@@ -52,7 +81,7 @@ fn bind_one(address: SocketAddr, kind: SocketType, settings: &Settings) -> io::R
 }
 
 /// Binds a path, in place of a file that a dead server has left.
-pub(crate) fn bind_unix(path: &Path) -> io::Result<Made> {
+fn bind_unix(path: &Path) -> io::Result<Made> {
     let address = SocketAddrUnix::new(path)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
     match bind(&socket, &address) {
@@ -67,7 +96,7 @@ pub(crate) fn bind_unix(path: &Path) -> io::Result<Made> {
 }
 
 /// Binds a name that has no file.
-pub(crate) fn bind_unix_abstract(name: &[u8]) -> io::Result<Made> {
+fn bind_unix_abstract(name: &[u8]) -> io::Result<Made> {
     let address = SocketAddrUnix::new_abstract_name(name)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
     bind(&socket, &address)?;
@@ -75,10 +104,21 @@ pub(crate) fn bind_unix_abstract(name: &[u8]) -> io::Result<Made> {
 }
 
 /// Takes a socket that is bound already.
-pub(crate) fn adopt(socket: OwnedFd) -> io::Result<Made> {
+fn adopt(socket: OwnedFd) -> io::Result<Made> {
     let kind = sockopt::socket_type(&socket)?;
     ioctl_fionbio(&socket, true)?;
     made(socket, kind, None)
+}
+
+fn family(address: SocketAddr) -> AddressFamily {
+    match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    }
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")
 }
 
 fn made(socket: OwnedFd, kind: SocketType, file: Option<SocketFile>) -> io::Result<Made> {

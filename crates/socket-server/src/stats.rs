@@ -26,3 +26,19 @@ pub struct Stats {
     /// threads.
     pub accept_pauses: u64,
 }
+
+impl Stats {
+    /// Adds the counts of a part of the server to those of another part.
+    pub(crate) fn add(&mut self, part: &Self) {
+        self.open += part.open;
+        self.pending += part.pending;
+        self.accepted += part.accepted;
+        self.finished += part.finished;
+        self.failed += part.failed;
+        self.timed_out += part.timed_out;
+        self.refused += part.refused;
+        self.panicked += part.panicked;
+        self.cut_off += part.cut_off;
+        self.accept_pauses += part.accept_pauses;
+    }
+}

@@ -1,0 +1,149 @@
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{FlockOperation, MemfdFlags};
+
+use super::message::{Fields, put_network, put_u64};
+use crate::Stats;
+use crate::peer::Network;
+
+/// The counts of the workers of one server: a file in memory with an entry for each worker, which
+/// writes it whenever something changes.
+///
+/// The parent reads it when it is asked for statistics, so that a connection costs it nothing, and
+/// when a worker has ended, however that came about. Workers read it where a limit holds for all of
+/// them together.
+#[derive(Debug)]
+pub(super) struct Board(File);
+
+/// What one worker is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) stats: Stats,
+    /// Where its connection comes from, if it has one.
+    pub(super) network: Option<Network>,
+}
+
+impl Board {
+    pub(super) fn new() -> io::Result<Self> {
+        let file = rustix::fs::memfd_create("socket-server workers", MemfdFlags::CLOEXEC)?;
+        Ok(Self(file.into()))
+    }
+
+    pub(super) fn from_fd(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+
+    /// What the worker of this number wrote last.
+    pub(super) fn read(&self, worker: usize) -> io::Result<Entry> {
+        let mut bytes = [0; ENTRY_LEN];
+        // It ends early where nothing was written yet.
+        let _ = self.0.read_at(&mut bytes, offset(worker))?;
+        Entry::decode(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    pub(super) fn write(&self, worker: usize, entry: &Entry) -> io::Result<()> {
+        self.0.write_all_at(&entry.encode(), offset(worker))
+    }
+
+    /// Keeps other processes from locking the board until [`unlock`](Self::unlock), or the end of
+    /// this process.
+    pub(super) fn lock(&self) -> io::Result<()> {
+        rustix::io::retry_on_intr(|| {
+            rustix::fs::fcntl_lock(&self.0, FlockOperation::LockExclusive)
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn unlock(&self) {
+        // Releasing a lock that is held does not fail.
+        let _ = rustix::fs::fcntl_lock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl AsFd for Board {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Entry {
+    fn encode(&self) -> Vec<u8> {
+        let stats = &self.stats;
+        let mut out = Vec::with_capacity(ENTRY_LEN);
+        put_u64(&mut out, stats.open as u64);
+        put_u64(&mut out, stats.pending as u64);
+        let counts = [
+            stats.accepted,
+            stats.finished,
+            stats.failed,
+            stats.timed_out,
+            stats.refused,
+            stats.panicked,
+            stats.cut_off,
+            stats.accept_pauses,
+        ];
+        for count in counts {
+            put_u64(&mut out, count);
+        }
+        put_network(&mut out, self.network);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        Some(Self {
+            stats: Stats {
+                open: usize::try_from(fields.u64()?).ok()?,
+                pending: usize::try_from(fields.u64()?).ok()?,
+                accepted: fields.u64()?,
+                finished: fields.u64()?,
+                failed: fields.u64()?,
+                timed_out: fields.u64()?,
+                refused: fields.u64()?,
+                panicked: fields.u64()?,
+                cut_off: fields.u64()?,
+                accept_pauses: fields.u64()?,
+            },
+            network: fields.network()?,
+        })
+    }
+}
+
+fn offset(worker: usize) -> u64 {
+    (worker * ENTRY_LEN) as u64
+}
+
+/// Ten counts and a network.
+const ENTRY_LEN: usize = 10 * 8 + 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_read_as_written() {
+        let board = Board::new().unwrap();
+        let entry = Entry {
+            stats: Stats {
+                open: 1,
+                pending: 2,
+                accepted: 3,
+                finished: 4,
+                failed: 5,
+                timed_out: 6,
+                refused: 7,
+                panicked: 8,
+                cut_off: 9,
+                accept_pauses: u64::MAX,
+            },
+            network: Some(Network::V6(10)),
+        };
+        board.write(2, &entry).unwrap();
+        assert_eq!(board.read(2).unwrap(), entry);
+        assert_eq!(board.read(1).unwrap(), Entry::default());
+        assert_eq!(board.read(3).unwrap(), Entry::default());
+    }
+}

@@ -1,0 +1,74 @@
+//! Processes as workers.
+
+mod board;
+mod child;
+mod control;
+mod message;
+mod prefork;
+mod processes;
+mod report;
+mod spawn;
+mod watch;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+pub(crate) use child::Inherited;
+pub(crate) use prefork::Prefork;
+pub(crate) use processes::Processes;
+pub(crate) use report::Report;
+pub use spawn::is_worker;
+
+use crate::Strategy;
+use crate::running::Engine;
+
+/// What this process is to a server.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// It makes the socket and serves; as a parent of workers, under this number.
+    Server(usize),
+    /// It is a worker of the server.
+    Worker(Inherited),
+    /// It is a worker of another server, and has not come to it yet.
+    Bystander,
+}
+
+/// Finds out what this process is to the server that is being made, and takes the socket if its parent
+/// has one for it.
+///
+/// Servers with processes are told apart by the order in which they are made: that is the same in the
+/// parent and in the child, even where an address is not (port 0, a descriptor that was adopted).
+pub(crate) fn role(strategy: Strategy) -> io::Result<(Role, Option<OwnedFd>)> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static IS_AT_WORK: AtomicBool = AtomicBool::new(false);
+    let has_workers = matches!(
+        strategy,
+        Strategy::Processes { .. } | Strategy::Prefork { .. }
+    );
+    let number = if has_workers {
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    } else {
+        0
+    };
+    match spawn::assignment() {
+        Some(server) if !IS_AT_WORK.load(Ordering::Relaxed) => {
+            if !has_workers || server != number {
+                return Ok((Role::Bystander, None));
+            }
+            IS_AT_WORK.store(true, Ordering::Relaxed);
+            let (inherited, socket) = Inherited::receive(spawn::take_control()?)?;
+            Ok((Role::Worker(inherited), Some(socket)))
+        }
+        _ => Ok((Role::Server(number), None)),
+    }
+}
+
+/// The engine of a bystander.
+pub(crate) struct Nothing;
+
+impl Engine for Nothing {
+    fn close(&self) {}
+
+    fn cut_off(&self) {}
+}

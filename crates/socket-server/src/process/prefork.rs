@@ -1,0 +1,327 @@
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::board::{Board, Entry};
+use super::message::Message;
+use super::spawn::Worker;
+use super::watch::{Notice, Watch};
+use crate::acceptor::{Listener, Pauses};
+use crate::gate;
+use crate::running::Engine;
+use crate::service::Service;
+use crate::{Limits, Stats};
+
+/// The parent's side of `Strategy::Prefork`: starts the workers, and again those that end.
+pub(crate) struct Prefork {
+    service: Arc<Service>,
+    /// The number of the server within the program.
+    server: usize,
+    watch: Watch,
+    board: Board,
+    state: Mutex<State>,
+    /// A worker has said that it is suspended, or has ended.
+    changed: Condvar,
+}
+
+struct State {
+    /// Until the server stops.
+    listener: Option<Arc<Listener>>,
+    places: Vec<Place>,
+    /// The counts of workers that have ended.
+    past: Stats,
+}
+
+/// One of the workers, and what comes after it.
+struct Place {
+    worker: Option<Hired>,
+    /// When the worker was started, or when to start one.
+    time: Instant,
+    pauses: Pauses,
+}
+
+struct Hired {
+    worker: Worker,
+    is_suspended: bool,
+    _counted: gate::Worker,
+}
+
+impl Prefork {
+    pub(crate) fn start(
+        listener: Arc<Listener>,
+        service: Arc<Service>,
+        server: usize,
+        workers: usize,
+    ) -> io::Result<Arc<Self>> {
+        let place = |_| Place {
+            worker: None,
+            time: Instant::now(),
+            pauses: Pauses::default(),
+        };
+        let prefork = Arc::new(Self {
+            service,
+            server,
+            watch: Watch::new()?,
+            board: Board::new()?,
+            state: Mutex::new(State {
+                listener: Some(listener),
+                places: (0..workers.max(1)).map(place).collect(),
+                past: Stats::default(),
+            }),
+            changed: Condvar::new(),
+        });
+        let mut state = prefork.state();
+        let hired = (0..state.places.len()).try_for_each(|place| prefork.hire(&mut state, place));
+        drop(state);
+        let watching = (Arc::clone(&prefork), prefork.service.gate.begin_work());
+        let started = hired.and_then(|()| {
+            thread::Builder::new()
+                .name("socket-server workers".into())
+                .spawn(move || {
+                    watching.0.supervise();
+                    drop(watching.1);
+                })
+        });
+        if let Err(error) = started {
+            prefork.dismiss();
+            return Err(error);
+        }
+        Ok(prefork)
+    }
+
+    /// Starts the worker of a place.
+    fn hire(&self, state: &mut State, place: usize) -> io::Result<()> {
+        let Some(listener) = &state.listener else {
+            return Ok(());
+        };
+        let worker = Worker::start(self.server)?;
+        let is_suspended = self.service.gate.is_suspended();
+        let message = Message::Accept {
+            limits: self.limits_for(place),
+            is_suspended,
+            worker: place,
+            workers: state.places.len(),
+        };
+        let sockets = [listener.socket.as_fd(), self.board.as_fd()];
+        let watched = self.watch.add(place as u64, &worker);
+        if let Err(error) = watched.and_then(|()| worker.control.send(&message, &sockets)) {
+            worker.discard();
+            return Err(error);
+        }
+        let place = &mut state.places[place];
+        place.worker = Some(Hired {
+            worker,
+            is_suspended,
+            _counted: self.service.gate.begin_work(),
+        });
+        place.time = Instant::now();
+        Ok(())
+    }
+
+    /// Ends the workers before they have done anything.
+    fn dismiss(&self) {
+        for place in &mut self.state().places {
+            if let Some(hired) = place.worker.take() {
+                hired.worker.discard();
+            }
+        }
+    }
+
+    fn supervise(&self) {
+        loop {
+            let Some(next) = self.fill_places() else {
+                return;
+            };
+            for notice in self.watch.wait(next) {
+                match notice {
+                    Notice::Message(place) => self.listen(place as usize),
+                    Notice::Exit(place) => self.reap(place as usize),
+                }
+            }
+        }
+    }
+
+    /// Starts the workers that are due, and says when to come again; `None` when all is over.
+    fn fill_places(&self) -> Option<Option<Instant>> {
+        let mut state = self.state();
+        if state.listener.is_none() {
+            let is_over = state.places.iter().all(|place| place.worker.is_none());
+            return (!is_over).then_some(None);
+        }
+        let mut next = None;
+        for index in 0..state.places.len() {
+            let place = &state.places[index];
+            if place.worker.is_some() {
+                continue;
+            }
+            if place.time <= Instant::now()
+                && let Err(error) = self.hire(&mut state, index)
+            {
+                let pause = state.places[index].pauses.next();
+                state.places[index].time = Instant::now() + pause;
+                self.service.gate.note_pause(pause, &error);
+            }
+            let place = &state.places[index];
+            if place.worker.is_none() {
+                next = Some(next.map_or(place.time, |next: Instant| next.min(place.time)));
+            }
+        }
+        Some(next)
+    }
+
+    /// Takes what a worker says.
+    fn listen(&self, place: usize) {
+        let mut state = self.state();
+        let Some(hired) = &mut state.places[place].worker else {
+            return;
+        };
+        match hired.worker.control.try_receive() {
+            Ok(Some((Message::Suspended, _))) => {
+                hired.is_suspended = true;
+                self.changed.notify_all();
+            }
+            Ok(Some((Message::Serving, _))) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It has ended, or somebody else has its standard input.
+            Ok(_) | Err(_) => self.watch.mute(&hired.worker),
+        }
+    }
+
+    /// Takes leave of a worker that has ended.
+    fn reap(&self, place: usize) {
+        let mut state = self.state();
+        let Some(mut hired) = state.places[place].worker.take() else {
+            return;
+        };
+        let (id, status) = (hired.worker.id(), hired.worker.reap());
+        self.close_book(&mut state, place);
+        let place = &mut state.places[place];
+        let is_early = place.time.elapsed() < SETTLED;
+        if !is_early {
+            place.pauses.over();
+        }
+        let pause = if is_early {
+            place.pauses.next()
+        } else {
+            Duration::ZERO
+        };
+        place.time = Instant::now() + pause;
+        if state.listener.is_some() {
+            tracing::warn!(
+                worker = id,
+                ?status,
+                ?pause,
+                "a worker ended, another one follows"
+            );
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Adds what an ended worker wrote last to the counts of the past. Its connection, if it had one,
+    /// was cut off with it.
+    fn close_book(&self, state: &mut State, place: usize) {
+        match self.board.read(place) {
+            Ok(Entry { mut stats, .. }) => {
+                stats.cut_off += std::mem::take(&mut stats.open) as u64;
+                stats.pending = 0;
+                state.past.add(&stats);
+            }
+            Err(error) => tracing::error!(%error, "the counts of a worker are lost"),
+        }
+        if let Err(error) = self.board.write(place, &Entry::default()) {
+            tracing::error!(%error, "the counts of a worker can't be cleared");
+        }
+    }
+
+    /// The limits of a worker. It has one connection at a time, so the number of workers that accept
+    /// is the number of connections.
+    fn limits_for(&self, place: usize) -> Limits {
+        let limits = self.service.gate.limits();
+        if place < limits.max_connections {
+            return limits;
+        }
+        Limits {
+            max_connections: 0,
+            // With something to say it would accept and refuse.
+            refusal: b"".into(),
+            ..limits
+        }
+    }
+
+    fn tell(&self, message: impl Fn(usize) -> Message) {
+        for (index, place) in self.state().places.iter().enumerate() {
+            if let Some(hired) = &place.worker {
+                hired.worker.tell(&message(index));
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for Prefork {
+    fn close(&self) {
+        self.state().listener = None;
+        self.tell(|_| Message::Stop);
+        self.watch.wake();
+    }
+
+    fn cut_off(&self) {
+        self.tell(|_| Message::Cut);
+    }
+
+    fn give_up(&self) -> bool {
+        for place in &mut self.state().places {
+            if let Some(hired) = &mut place.worker {
+                hired.worker.kill();
+            }
+        }
+        true
+    }
+
+    fn phase_changed(&self) {
+        if !self.service.gate.is_suspended() {
+            return self.tell(|_| Message::Resume);
+        }
+        let mut state = self.state();
+        for hired in state.places.iter_mut().flat_map(|place| &mut place.worker) {
+            hired.is_suspended = false;
+            hired.worker.tell(&Message::Suspend);
+        }
+        // Whoever comes after this must find nobody who accepts.
+        let is_unheard = |state: &mut State| {
+            let mut workers = state.places.iter().flat_map(|place| &place.worker);
+            workers.any(|hired| !hired.is_suspended)
+        };
+        drop(
+            self.changed
+                .wait_timeout_while(state, TO_SUSPEND, is_unheard),
+        );
+    }
+
+    fn limits_changed(&self) {
+        self.tell(|place| Message::Limits(self.limits_for(place)));
+    }
+
+    fn stats(&self) -> Stats {
+        let state = self.state();
+        let mut stats = state.past;
+        for place in 0..state.places.len() {
+            if let Ok(entry) = self.board.read(place) {
+                stats.add(&entry.stats);
+            }
+        }
+        stats
+    }
+}
+
+/// How long workers may take to say that they are suspended.
+const TO_SUSPEND: Duration = Duration::from_secs(1);
+/// A worker that ends before this is not started again at once, or a program that can't serve would
+/// be started without end.
+const SETTLED: Duration = Duration::from_secs(1);

@@ -1,0 +1,333 @@
+//! `Strategy::Processes`: one process a connection.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+
+use rustix::process::{Pid, Signal};
+
+use crate::Check;
+use crate::support::{Client, Program, wait_for_end};
+
+pub(crate) const CHECKS: &[Check] = &[
+    (
+        "each_connection_has_a_process",
+        each_connection_has_a_process,
+    ),
+    (
+        "a_child_has_its_own_group_and_no_input",
+        a_child_has_its_own_group_and_no_input,
+    ),
+    ("what_went_wrong_is_counted", what_went_wrong_is_counted),
+    (
+        "a_killed_child_is_cut_off_and_nobody_else",
+        a_killed_child_is_cut_off_and_nobody_else,
+    ),
+    ("deadlines_hold_in_children", deadlines_hold_in_children),
+    (
+        "limits_reach_running_children",
+        limits_reach_running_children,
+    ),
+    ("at_the_cap_newcomers_wait", at_the_cap_newcomers_wait),
+    (
+        "over_the_limits_newcomers_are_refused",
+        over_the_limits_newcomers_are_refused,
+    ),
+    (
+        "handshakes_are_counted_together",
+        handshakes_are_counted_together,
+    ),
+    (
+        "without_descriptors_the_accepted_one_waits",
+        without_descriptors_the_accepted_one_waits,
+    ),
+    ("nothing_leaks", nothing_leaks),
+    ("suspended_it_accepts_nobody", suspended_it_accepts_nobody),
+    (
+        "shutdown_lets_handlers_finish",
+        shutdown_lets_handlers_finish,
+    ),
+    (
+        "at_the_end_of_the_grace_all_are_cut",
+        at_the_end_of_the_grace_all_are_cut,
+    ),
+    (
+        "children_end_with_their_parent",
+        children_end_with_their_parent,
+    ),
+    (
+        "a_program_that_never_serves_fails_the_connection",
+        a_program_that_never_serves,
+    ),
+    ("much_data_passes", much_data_passes),
+];
+
+fn each_connection_has_a_process() {
+    let mut program = Program::start("processes");
+    let (mut one, mut two) = (program.connect(), program.connect());
+    let ids = HashSet::from([one.ask("pid"), two.ask("pid"), program.id().to_string()]);
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    program.expect("accepted=2 open=2");
+    assert_eq!(program.children().len(), 2);
+    drop((one, two));
+    program.expect("finished=2 open=0");
+    assert_eq!(program.children(), []);
+}
+
+fn a_child_has_its_own_group_and_no_input() {
+    let program = Program::start("processes");
+    let mut client = program.connect();
+    assert_eq!(client.ask("group"), client.ask("pid"));
+    assert_eq!(client.ask("stdin"), "0");
+    assert_eq!(client.ask("worker"), "true");
+}
+
+fn what_went_wrong_is_counted() {
+    let mut program = Program::start("processes");
+    let mut good = program.connect();
+    for bad in ["panic", "abort", "fail"] {
+        let mut client = program.connect();
+        client.say(bad);
+        assert_eq!(client.rest(), "");
+    }
+    program.expect("panicked=2 failed=1 finished=0 open=1");
+    assert_eq!(good.ask("still here"), "still here");
+}
+
+fn a_killed_child_is_cut_off_and_nobody_else() {
+    let mut program = Program::start("processes");
+    let (mut killed, mut other) = (program.connect(), program.connect());
+    kill(&mut killed);
+    assert_eq!(killed.rest(), "");
+    program.expect("cut_off=1 open=1");
+    assert_eq!(other.ask("still here"), "still here");
+}
+
+fn deadlines_hold_in_children() {
+    let mut program = Program::start("processes first=100 idle=200 total=60000 handshake=300");
+    assert_eq!(program.connect().rest(), "");
+    program.expect("timed_out=1 open=0");
+
+    let mut idle = program.connect();
+    assert_eq!(idle.ask("hello"), "hello");
+    assert_eq!(idle.rest(), "");
+    program.expect("timed_out=2 open=0");
+
+    let mut silent = program.connect();
+    assert_eq!(program.ask("limit idle=60000"), "limited");
+    silent.say("handshake");
+    assert_eq!(silent.rest(), "");
+    program.expect("timed_out=3 pending=0");
+
+    assert_eq!(program.ask("limit total=400"), "limited");
+    let mut busy = program.connect();
+    while busy.0.get_mut().write_all(b"x\n").is_ok() {
+        let mut echo = [0; 2];
+        if busy.0.read_exact(&mut echo).is_err() {
+            break;
+        }
+    }
+    program.expect("timed_out=4 open=0");
+}
+
+fn limits_reach_running_children() {
+    let mut program = Program::start("processes");
+    let mut client = program.connect();
+    assert_eq!(client.ask("hello"), "hello");
+    assert_eq!(program.ask("limit idle=100"), "limited");
+    // The read that waits already keeps its timeout; the next one has the new one.
+    while client.0.get_mut().write_all(b"x\n").is_ok() && client.line() == "x" {
+        if program.stats()["timed_out"] == 1 {
+            break;
+        }
+        let quiet = std::time::Duration::from_millis(200);
+        client
+            .0
+            .get_mut()
+            .set_read_timeout(Some(quiet))
+            .expect("above zero");
+        match client.0.read(&mut [0]) {
+            Ok(0) => break,
+            Ok(_) => panic!("nothing was asked"),
+            Err(_) => {}
+        }
+    }
+    program.expect("timed_out=1 open=0");
+}
+
+fn at_the_cap_newcomers_wait() {
+    let mut program = Program::start("max=2");
+    let (mut one, mut two) = (program.connect(), program.connect());
+    assert_eq!((one.ask("1"), two.ask("2")), ("1".into(), "2".into()));
+    let mut three = program.connect();
+    three.say("3");
+    program.expect("accepted=2 open=2 refused=0");
+    drop(one);
+    assert_eq!(three.line(), "3");
+    program.expect("accepted=3 open=2 refused=0");
+}
+
+fn over_the_limits_newcomers_are_refused() {
+    let mut program = Program::start("max=2 refusal=full");
+    let (mut one, mut two) = (program.connect(), program.connect());
+    assert_eq!((one.ask("1"), two.ask("2")), ("1".into(), "2".into()));
+    assert_eq!(program.connect().rest(), "full");
+    program.expect("open=2 refused=1");
+
+    let mut program = Program::start("per-address=1");
+    let mut one = program.connect();
+    assert_eq!(one.ask("1"), "1");
+    program.connect().rest();
+    program.expect("open=1 refused=1");
+    drop(one);
+    program.expect("open=0");
+    assert_eq!(program.connect().ask("again"), "again");
+}
+
+fn handshakes_are_counted_together() {
+    let mut program = Program::start("processes handshakes=1");
+    let mut slow = program.connect();
+    slow.say("handshake");
+    program.expect("pending=1");
+    let mut second = program.connect();
+    second.say("handshake");
+    assert_eq!(second.rest(), "");
+    program.expect("pending=1 refused=1 open=1");
+    write!(slow.0.get_mut(), "done").expect("the connection is open");
+    assert_eq!(slow.line(), "shaken");
+    program.expect("pending=0");
+    assert_eq!(slow.ask("after"), "after");
+}
+
+fn without_descriptors_the_accepted_one_waits() {
+    let mut program = Program::start("processes");
+    let mut first = program.connect();
+    assert_eq!(first.ask("1"), "1");
+    // Enough to accept another connection and too few to start its child.
+    assert_eq!(program.ask("descriptors 2"), "descriptors limited");
+    let mut second = program.connect();
+    second.say("2");
+    while program.stats()["accept_pauses"] == 0 {}
+    assert_eq!(first.ask("still here"), "still here");
+    drop(first);
+    assert_eq!(program.ask("descriptors 100"), "descriptors limited");
+    assert_eq!(second.line(), "2");
+    program.expect("open=1 finished=1 failed=0 cut_off=0");
+}
+
+fn nothing_leaks() {
+    let mut program = Program::start("processes");
+    assert_eq!(program.connect().ask("warm"), "warm");
+    program.expect("finished=1 open=0");
+    let before = program.ask("count");
+    for round in 0..200 {
+        let mut client = program.connect();
+        client.say(["hello", "panic", "fail"][round % 3]);
+        drop(client);
+    }
+    program.expect("accepted=201 open=0");
+    assert_eq!(program.ask("count"), before);
+    assert_eq!(program.children(), []);
+
+    // Nor do the children inherit anything but what is theirs.
+    let mut one = program.connect();
+    let alone = one.ask("descriptors");
+    let mut others: Vec<Client> = (0..20).map(|_| program.connect()).collect();
+    for other in &mut others {
+        assert_eq!(other.ask("descriptors"), alone);
+    }
+}
+
+fn suspended_it_accepts_nobody() {
+    let mut program = Program::start("processes");
+    let mut before = program.connect();
+    assert_eq!(before.ask("1"), "1");
+    assert_eq!(program.ask("suspend"), "suspended");
+    let mut waiting = program.connect();
+    waiting.say("2");
+    assert_eq!(before.ask("3"), "3");
+    program.expect("accepted=1");
+    assert_eq!(program.ask("resume"), "resumed");
+    assert_eq!(waiting.line(), "2");
+}
+
+fn shutdown_lets_handlers_finish() {
+    let program = Program::start("processes");
+    let mut client = program.connect();
+    assert_eq!(client.ask("hello"), "hello");
+    client.say("stopping");
+    let answer = std::thread::spawn(move || (client.line(), client));
+    let stats = std::thread::spawn(move || program.shutdown(20_000));
+    let (line, client) = answer.join().expect("does not panic");
+    assert_eq!(line, "stopping");
+    drop(client);
+    let stats = stats.join().expect("does not panic");
+    assert_eq!(
+        (stats["finished"], stats["cut_off"], stats["open"]),
+        (1, 0, 0)
+    );
+}
+
+fn at_the_end_of_the_grace_all_are_cut() {
+    let program = Program::start("processes");
+    let (mut silent, mut computing) = (program.connect(), program.connect());
+    assert_eq!(
+        (silent.ask("1"), computing.ask("2")),
+        ("1".into(), "2".into())
+    );
+    let id: u32 = computing.ask("pid").parse().expect("a number");
+    computing.say("spin");
+    let stats = program.shutdown(50);
+    assert_eq!(
+        (stats["finished"], stats["cut_off"], stats["open"]),
+        (0, 2, 0)
+    );
+    assert_eq!(silent.rest(), "");
+    wait_for_end(id);
+}
+
+fn children_end_with_their_parent() {
+    let mut program = Program::start("processes");
+    let (mut silent, mut computing) = (program.connect(), program.connect());
+    let ids = [silent.ask("pid"), computing.ask("pid")];
+    computing.say("spin");
+    program.process.kill().expect("our child");
+    assert_eq!(silent.rest(), "");
+    for id in ids {
+        wait_for_end(id.parse().expect("a number"));
+    }
+}
+
+fn a_program_that_never_serves() {
+    let mut program = Program::start("processes exit-early");
+    assert_eq!(program.connect().rest(), "");
+    program.expect("failed=1 finished=0 open=0");
+}
+
+fn much_data_passes() {
+    let mut program = Program::start("processes");
+    let client = program.connect();
+    let mut writer = client.0.get_ref().try_clone().expect("a descriptor");
+    let sender = std::thread::spawn(move || {
+        for _ in 0..LINES {
+            writer
+                .write_all(LINE.as_bytes())
+                .expect("the connection is open");
+        }
+        writer
+            .shutdown(std::net::Shutdown::Write)
+            .expect("the connection is open");
+    });
+    assert_eq!(client.rest().len(), LINES * LINE.len());
+    sender.join().expect("does not panic");
+    program.expect("finished=1 open=0");
+}
+
+const LINE: &str = "a line that is not so short that only the calls would count\n";
+const LINES: usize = 100_000;
+
+/// Kills the process that serves this client.
+pub(crate) fn kill(client: &mut Client) {
+    let id = client.ask("pid").parse().expect("a number");
+    let id = Pid::from_raw(id).expect("not zero");
+    rustix::process::kill_process(id, Signal::KILL).expect("it runs");
+}

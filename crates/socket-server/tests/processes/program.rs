@@ -1,0 +1,170 @@
+//! The program under test: a server with a process strategy, led by lines on its standard input.
+
+use std::io::{self, Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit};
+use socket_server::{Connection, HandlerResult, Limits, Server, Stats, Strategy};
+
+/// Runs with words like `processes`, `max=3`, `idle=200` (milliseconds) until told to shut down.
+pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    let mut limits = Limits::default();
+    let mut strategy = Strategy::Processes { max: 40 };
+    let mut descriptors = None;
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap_or((word, "0"));
+        match name {
+            "processes" => {}
+            "max" => {
+                strategy = Strategy::Processes {
+                    max: value.parse()?,
+                }
+            }
+            "prefork" => {
+                let workers = value.parse()?;
+                strategy = Strategy::Prefork { workers };
+            }
+            "descriptors" => descriptors = Some(value.parse()?),
+            "exit-early" if socket_server::is_worker() => std::process::exit(0),
+            "exit-early" => {}
+            _ => set_limit(&mut limits, name, value)?,
+        }
+    }
+    if socket_server::is_worker() {
+        descriptors = None;
+    }
+    let server = Server::tcp("127.0.0.1:0").strategy(strategy);
+    let running = server.limits(limits).serve(serve)?;
+    if socket_server::is_worker() {
+        println!("serve came back in a worker");
+    }
+    println!("{}", running.address());
+    if let Some(descriptors) = descriptors {
+        limit_descriptors(descriptors)?;
+    }
+    for line in io::stdin().lines() {
+        let line = line?;
+        let (command, value) = line.split_once(' ').unwrap_or((&line, ""));
+        match command {
+            "stats" => println!("{}", written(&running.stats())),
+            "suspend" => {
+                running.suspend();
+                println!("suspended");
+            }
+            "resume" => {
+                running.resume();
+                println!("resumed");
+            }
+            "limit" => {
+                let (name, value) = value.split_once('=').ok_or("NAME=VALUE")?;
+                let mut limits = running.limits();
+                set_limit(&mut limits, name, value)?;
+                running.set_limits(limits);
+                println!("limited");
+            }
+            "descriptors" => {
+                limit_descriptors(value.parse()?)?;
+                println!("descriptors limited");
+            }
+            "count" => println!("{}", open_descriptors()?),
+            "shutdown" => {
+                let grace = Duration::from_millis(value.parse()?);
+                println!("{}", written(&running.shutdown(grace)));
+                return Ok(());
+            }
+            other => return Err(other.into()),
+        }
+    }
+    Ok(())
+}
+
+/// What a client may ask for, one line each.
+fn serve(connection: &mut Connection) -> HandlerResult {
+    let (mut lines, mut out) = connection.lines();
+    while let Some(line) = lines.next_line()? {
+        let line = str::from_utf8(line)?.trim_end().to_owned();
+        match line.as_str() {
+            "pid" => writeln!(out, "{}", std::process::id())?,
+            "group" => {
+                let group = rustix::process::getpgid(None)?;
+                writeln!(out, "{}", group.as_raw_nonzero())?;
+            }
+            "descriptors" => writeln!(out, "{}", open_descriptors()?)?,
+            "stdin" => {
+                let len = io::stdin().read_to_end(&mut Vec::new())?;
+                writeln!(out, "{len}")?;
+            }
+            "worker" => writeln!(out, "{}", socket_server::is_worker())?,
+            "panic" => panic!("asked to"),
+            "fail" => return Err("asked to".into()),
+            "abort" => std::process::abort(),
+            "stopping" => {
+                while !connection.is_stopping() {
+                    thread::yield_now();
+                }
+                writeln!(out, "stopping")?;
+            }
+            "spin" => loop {
+                thread::yield_now();
+            },
+            "handshake" => {
+                connection.handshake(|mut connection| connection.read_exact(&mut [0; 4]))?;
+                writeln!(out, "shaken")?;
+            }
+            other => writeln!(out, "{other}")?,
+        }
+    }
+    Ok(())
+}
+
+fn set_limit(limits: &mut Limits, name: &str, value: &str) -> Result<(), String> {
+    let number = || {
+        value
+            .parse::<u64>()
+            .map_err(|error| format!("{value}: {error}"))
+    };
+    let time = || number().map(Duration::from_millis);
+    match name {
+        "connections" => limits.max_connections = number()? as usize,
+        "per-address" => limits.max_per_address = number()? as usize,
+        "handshakes" => limits.max_handshakes = number()? as usize,
+        "handshake" => limits.handshake_timeout = time()?,
+        "first" => limits.first_byte_timeout = Some(time()?),
+        "idle" => limits.idle_timeout = Some(time()?),
+        "total" => limits.total_timeout = Some(time()?),
+        "refusal" => limits.refusal = value.as_bytes().to_vec().into(),
+        other => return Err(format!("{other} is no limit")),
+    }
+    Ok(())
+}
+
+fn written(stats: &Stats) -> String {
+    format!(
+        "open={} pending={} accepted={} finished={} failed={} timed_out={} refused={} panicked={} \
+         cut_off={} accept_pauses={}",
+        stats.open,
+        stats.pending,
+        stats.accepted,
+        stats.finished,
+        stats.failed,
+        stats.timed_out,
+        stats.refused,
+        stats.panicked,
+        stats.cut_off,
+        stats.accept_pauses,
+    )
+}
+
+fn open_descriptors() -> io::Result<usize> {
+    // One of them is the directory that is being read.
+    Ok(std::fs::read_dir("/proc/self/fd")?.count() - 1)
+}
+
+/// Allows this many more descriptors than are open now.
+fn limit_descriptors(more: u64) -> io::Result<()> {
+    let current = Some(open_descriptors()? as u64 + more);
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current, maximum })?;
+    Ok(())
+}
