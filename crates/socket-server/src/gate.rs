@@ -23,7 +23,10 @@ use crate::{Limits, Refused, Stats};
 #[derive(Debug)]
 pub(crate) struct Gate {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A connection may be accepted now, or none any more.
+    turn: Condvar,
+    /// The server comes to an end, or has.
+    end: Condvar,
     bell: OwnedFd,
     is_stopping: AtomicBool,
     /// The timeouts of the limits, in microseconds, where each read can have them without the lock.
@@ -41,8 +44,8 @@ struct State {
     per_address: HashMap<Network, usize>,
     workers: usize,
     failure: Option<io::Error>,
-    /// Threads that wait for `changed`, so that nobody is woken in vain.
-    waiting: usize,
+    /// Threads that wait for a turn, and for the end: nobody is woken in vain.
+    waiting: [usize; 2],
     wakers: Vec<Waker>,
     /// In a worker process: whom to tell what happens here.
     report: Option<Report>,
@@ -53,6 +56,13 @@ enum Phase {
     Running,
     Suspended,
     Stopping,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug)]
+enum For {
+    Turn,
+    End,
 }
 
 /// Whether to accept a connection now.
@@ -101,11 +111,12 @@ impl Gate {
                 per_address: HashMap::new(),
                 workers: 0,
                 failure: None,
-                waiting: 0,
+                waiting: [0; 2],
                 wakers: Vec::new(),
                 report: None,
             }),
-            changed: Condvar::new(),
+            turn: Condvar::new(),
+            end: Condvar::new(),
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             is_stopping: AtomicBool::new(false),
             epoch: Instant::now(),
@@ -117,7 +128,8 @@ impl Gate {
     /// Waits until a connection may be accepted: not while suspended, and not while all places are
     /// taken, unless those over the limit are to be told so.
     pub(crate) fn wait_turn(&self, until: Option<Instant>) -> Turn {
-        self.wait(until, State::turn).unwrap_or(Turn::Late)
+        self.wait(For::Turn, until, State::turn)
+            .unwrap_or(Turn::Late)
     }
 
     /// Counts a newcomer and gives it a place, or says why there is none.
@@ -167,7 +179,7 @@ impl Gate {
     pub(crate) fn pause(&self, pause: Duration, error: &io::Error) {
         self.note_pause(pause, error);
         let until = Instant::now() + pause;
-        self.wait(Some(until), |state| {
+        self.wait(For::End, Some(until), |state| {
             (state.phase == Phase::Stopping).then_some(())
         });
     }
@@ -216,12 +228,12 @@ impl Gate {
 
     /// Waits until no connection is open and no worker is left; says whether that is so.
     pub(crate) fn wait_idle(&self, until: Option<Instant>) -> bool {
-        self.wait(until, State::is_idle).is_some()
+        self.wait(For::End, until, State::is_idle).is_some()
     }
 
     /// Waits until the listener has failed.
     pub(crate) fn wait_failure(&self) -> io::Error {
-        self.wait(None, |state| state.failure.take())
+        self.wait(For::End, None, |state| state.failure.take())
             .unwrap_or_else(|| io::ErrorKind::Interrupted.into())
     }
 
@@ -298,40 +310,47 @@ impl Gate {
 
     fn wait<T>(
         &self,
+        what: For,
         until: Option<Instant>,
         mut is_time: impl FnMut(&mut State) -> Option<T>,
     ) -> Option<T> {
+        let condvar = match what {
+            For::Turn => &self.turn,
+            For::End => &self.end,
+        };
         let mut state = self.state();
         loop {
             if let Some(value) = is_time(&mut state) {
                 return Some(value);
             }
-            state.waiting += 1;
+            state.waiting[what as usize] += 1;
             state = match until {
-                None => self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => condvar.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        state.waiting -= 1;
+                        state.waiting[what as usize] -= 1;
                         return None;
                     }
-                    let woken = self.changed.wait_timeout(state, left);
+                    let woken = condvar.wait_timeout(state, left);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
-            state.waiting -= 1;
+            state.waiting[what as usize] -= 1;
         }
     }
 
     fn notify(&self, mut state: MutexGuard<'_, State>) {
         let wakers = std::mem::take(&mut state.wakers);
-        let is_waited_for = state.waiting > 0;
+        let has_turn = state.waiting[For::Turn as usize] > 0 && state.turn().is_some();
+        let has_end = state.waiting[For::End as usize] > 0
+            && (state.phase == Phase::Stopping || state.is_idle().is_some());
         drop(state);
-        if is_waited_for {
-            self.changed.notify_all();
+        if has_turn {
+            self.turn.notify_all();
+        }
+        if has_end {
+            self.end.notify_all();
         }
         wakers.into_iter().for_each(Waker::wake);
     }
