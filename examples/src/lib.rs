@@ -120,6 +120,8 @@ mod book {
     struct EventLoop;
     #[doc = include_str!("../../docs/src/recipes/framing.md")]
     struct Framing;
+    #[doc = include_str!("../../docs/src/recipes/auth.md")]
+    struct Auth;
     #[doc = include_str!("../../docs/src/recipes/cidr.md")]
     struct Cidr;
     #[doc = include_str!("../../docs/src/recipes/testing.md")]

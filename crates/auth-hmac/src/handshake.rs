@@ -268,10 +268,10 @@ impl Handshake {
             (State::Done { .. } | State::Failed(_), _) => return,
         };
         match next {
-            Ok((state, reply)) => {
+            Ok((state, mut reply)) => {
                 self.inbox = state.inbox();
                 self.state = state;
-                self.outbox.extend_from_slice(&reply);
+                self.outbox.append(&mut reply);
             }
             Err(error) => self.refuse(error),
         }
@@ -280,7 +280,7 @@ impl Handshake {
     /// Fails. A responder lets the peer know, in the same words whatever it was.
     fn refuse(&mut self, error: AuthError) {
         if self.state.role() == Some(Role::Responder) {
-            self.outbox = encode(Kind::Failure, &[]);
+            self.outbox.append(&mut encode(Kind::Failure, &[]));
         }
         self.state = State::Failed(error);
     }

@@ -97,3 +97,45 @@ fn expand(secret: &Secret<32>, label: &[u8], rest: &[u8], out: &mut [u8]) {
 fn length(len: usize) -> [u8; 8] {
     (len as u64).to_be_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of the specification that never leave this crate.
+    #[test]
+    fn the_specification() {
+        let page = include_str!("../../../docs/src/auth-hmac.md");
+        let value = |name: &str| {
+            let mut lines = page.lines().filter_map(|line| line.split_once(" = "));
+            let line = lines.find(|line| line.0 == name);
+            line.expect("the page has such a line").1
+        };
+        let bytes = |name: &str| -> Vec<u8> {
+            let digits = value(name).as_bytes().chunks(2).map(|pair| {
+                let pair = str::from_utf8(pair).expect("digits are ASCII");
+                u8::from_str_radix(pair, 16)
+            });
+            digits.collect::<Result<_, _>>().expect("digits come in pairs")
+        };
+        let hex = |bytes: &[u8]| -> String {
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let root = root(&bytes("key"));
+        assert_eq!(hex(root.bytes()), value("root"));
+        let schedule = Schedule::new(
+            &root,
+            &bytes("hello"),
+            &bytes("challenge"),
+            &bytes("context"),
+            &bytes("channel binding"),
+        );
+        assert_eq!(hex(&schedule.transcript), value("transcript"));
+        assert_eq!(hex(schedule.exporter().bytes()), value("exporter"));
+        for role in ["initiator", "responder"] {
+            let label = format!("{role} seal");
+            let seal = schedule.derive(label.as_bytes());
+            assert_eq!(hex(seal.bytes()), value(&label));
+        }
+    }
+}

@@ -111,3 +111,27 @@ fn a_refusal() {
     assert_eq!(sent(&mut right), vectors()["failure"]);
     assert!(converse(&mut left, &mut right).1.is_err());
 }
+
+#[test]
+fn the_attacks_of_the_specification_are_tests() {
+    let page = include_str!("../../../docs/src/auth-hmac.md");
+    let (_, attacks) = page.split_once("## Attacks").unwrap();
+    let (attacks, _) = attacks.split_once("## Test vectors").unwrap();
+    let tests = [
+        include_str!("attacks.rs"),
+        include_str!("blocking.rs"),
+        include_str!("chunking.rs"),
+        include_str!("session.rs"),
+        include_str!("tamper.rs"),
+    ]
+    .concat();
+    let quoted = attacks.split('`').skip(1).step_by(2);
+    // `file.rs: test`, or a further test of that file.
+    let names = quoted.map(|quoted| quoted.rsplit(' ').next().unwrap_or(quoted));
+    let mut count = 0;
+    for name in names.filter(|name| !name.contains(['.', '/'])) {
+        assert!(tests.contains(&format!("fn {name}()")), "{name}");
+        count += 1;
+    }
+    assert!(count > 25, "{count} tests are named");
+}
