@@ -178,11 +178,12 @@ fn ends() -> (Handshake, Handshake) {
 /// Lets both ends prove themselves, and returns what each sent: the initiator first.
 fn meet(left: &mut Handshake, right: &mut Handshake) -> [[Vec<u8>; 2]; 2] {
     let mut wires = <[[Vec<u8>; 2]; 2]>::default();
-    for round in 0..2 {
-        left.poll_transmit(&mut wires[0][round]);
-        right.receive(&wires[0][round]);
-        right.poll_transmit(&mut wires[1][round]);
-        left.receive(&wires[1][round]);
+    let [there, back] = &mut wires;
+    for (there, back) in there.iter_mut().zip(back) {
+        left.poll_transmit(there);
+        right.receive(there);
+        right.poll_transmit(back);
+        left.receive(back);
     }
     wires
 }
