@@ -80,8 +80,7 @@
 //!
 //! # Related blocks
 //!
-//! Every server takes a list of these as `--allow` and `--deny`; the blocks that accept connections ask
-//! a closure, and that asks the list.
+//! `socket-server` asks a closure before each connection (`Server::verify`), and that asks the list.
 #![forbid(unsafe_code)]
 
 mod access;
