@@ -18,6 +18,8 @@ pub(crate) struct Crew {
     /// Threads that hold the baton or wait for it.
     idle: AtomicUsize,
     grows: bool,
+    /// How often no thread was left to accept.
+    shortages: AtomicUsize,
 }
 
 impl Crew {
@@ -35,6 +37,7 @@ impl Crew {
             baton: Mutex::new(Some(acceptor)),
             idle: AtomicUsize::new(0),
             grows,
+            shortages: AtomicUsize::new(0),
         });
         for _ in 0..workers {
             if let Err(error) = crew.hire(handler) {
@@ -83,10 +86,15 @@ impl Crew {
     }
 
     /// Sees to it that somebody accepts while this thread serves: starts a thread, or, while that can't
-    /// be done, waits until another one is free.
+    /// be done, waits until another one is free or has come to wait in its turn. So however long it
+    /// can't be done, all threads but one serve.
     fn hire_someone(self: &Arc<Self>, handler: &Handler) {
+        let turn = self.shortages.fetch_add(1, Ordering::Relaxed) + 1;
         let mut pauses = Pauses::default();
-        while self.idle.load(Ordering::Relaxed) == 0 && !self.service.gate.is_stopping() {
+        while self.idle.load(Ordering::Relaxed) == 0
+            && self.shortages.load(Ordering::Relaxed) == turn
+            && !self.service.gate.is_stopping()
+        {
             match self.hire(handler) {
                 Ok(()) => return,
                 Err(error) => self.service.gate.pause(pauses.next(), &error),

@@ -1,7 +1,150 @@
 //! Accepts connections and datagrams and runs a handler on each, in the structure you choose, within
 //! limits, until told to stop.
 //!
+//! It does not parse (give what arrives to a decoder such as `framing`'s), it does not encrypt or
+//! authenticate (wrap the connection inside the handler), it makes no outgoing connections, and it
+//! catches no signals.
+//!
+//! # An echo server, and a client of it
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Duration;
+//! use socket_server::{Connection, HandlerResult, Server, Strategy};
+//!
+//! fn echo(connection: &mut Connection) -> HandlerResult {
+//!     std::io::copy(&mut &*connection, &mut &*connection)?;
+//!     Ok(())
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let running = Server::tcp("127.0.0.1:0").strategy(Strategy::Threads).serve(echo)?;
+//! println!("listening on {}", running.address()); // tcp://127.0.0.1:34567
+//!
+//! let mut client = TcpStream::connect(running.address())?;
+//! client.write_all(b"hello")?;
+//! client.shutdown(Shutdown::Write)?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert_eq!(answer, "hello");
+//!
+//! let stats = running.shutdown(Duration::from_secs(5));
+//! assert_eq!((stats.accepted, stats.finished), (1, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! By lines, as with `rfile` and `wfile` in Python:
+//!
+//! ```
+//! # use std::io::Write;
+//! # use socket_server::{Connection, HandlerResult};
+//! fn echo_lines(connection: &mut Connection) -> HandlerResult {
+//!     let (mut lines, mut out) = connection.lines();
+//!     while let Some(line) = lines.next_line()? {
+//!         out.write_all(line)?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A handler is any `Fn(&mut Connection) -> HandlerResult`. A mixin is a function that takes a handler
+//! for a wrapped stream and returns one for the connection; what it does before the conversation
+//! belongs into [`Connection::handshake`].
+//!
+//! # How it works
+//!
+//! ```text
+//! Server ─ bind ─► Bound ─ serve ─► Running ─ suspend, resume, set_limits ─► shutdown(grace) ─► Stats
+//!                 (options)            │
+//!            ┌─────────────────────────┘
+//!            ▼                                       in the connection's own thread or process
+//!  wait for a place ─► accept ─► count ─┬─►│ proxy header? ─► verify ─► handler ─► close in order │─► count
+//!            ▲                          │  │                            │                         │
+//!            └── pause: no descriptors  └─►│ refusal, close             └─ error, panic, deadline │
+//! ```
+//!
+//! - Accepting never waits for a client: proxy headers, [`verify`](Server::verify) and handshakes have
+//!   the connection's own thread and a deadline.
+//! - The thread that has accepted a connection serves it; another one accepts meanwhile. A connection
+//!   costs two system calls to get (wait, accept) and one or two to end; options are inherited from the
+//!   listener, and deadlines cost none: one thread looks after all of them.
+//! - The end is orderly: bytes that arrived unread are taken off the socket, since closing would
+//!   otherwise turn into a reset that can cost the peer the last answer.
+//! - A handler that panics or fails costs its own connection. That needs unwinding: with
+//!   `panic = "abort"` the process ends.
+//!
 //! # Strategies
+//!
+//! | | handlers run | take it | a slow client |
+//! |---|---|---|---|
+//! | [`Serial`](Strategy::Serial) | one after the other | for tools, tests, state without locks | holds up all others until its deadline |
+//! | [`Threads`](Strategy::Threads) | each on a thread | by default; up to some thousands of connections | costs a thread |
+//! | [`Pool`](Strategy::Pool) | on so many threads | for short conversations, and to bound memory and load | occupies a worker until its deadline |
+//! | [`Processes`](Strategy::Processes) | each in a process | where one must not harm another, or leaks; dear: a program start each | costs a process |
+//! | [`Prefork`](Strategy::Prefork) | in so many processes | for the same at the price of a thread, one connection after the other in each | occupies a worker until its deadline |
+//! | tokio (feature) | each as a task | for thousands of connections that are mostly idle | costs some memory |
+//!
+//! Processes are started anew, not forked: the program's `main` runs in them too, up to where it serves.
+//! Make such a server before anything else in `main`; [`is_worker`] tells which one it is.
+//!
+//! # Limits
+//!
+//! | limit | default | at the limit |
+//! |---|---|---|
+//! | [connections](Limits::max_connections) | 4096 | newcomers wait, or get the [refusal](Limits::refusal) |
+//! | [from one address](Limits::max_per_address) (IPv4 address, IPv6 /64) | 1024 | refused |
+//! | [handshakes at a time](Limits::max_handshakes) | 256 | refused |
+//! | [handshake](Limits::handshake_timeout) | 10 s | cut, error `TimedOut` |
+//! | [first byte](Limits::first_byte_timeout) | 30 s | reading ends with `TimedOut`, writing goes on |
+//! | [idle, reading](Limits::idle_timeout) | 5 min | the same |
+//! | [idle, writing](Limits::idle_timeout) | 5 min | cut, error `TimedOut` |
+//! | [in all](Limits::total_timeout) | 24 h | cut, error `TimedOut` |
+//! | [a line](Limits::max_line_len) | 64 KiB | error `InvalidData` |
+//! | [backlog](Server::backlog) | 4096 | the system makes newcomers wait |
+//! | unread when the handler is done | 1 MiB, 1 s | closed |
+//! | out of descriptors, memory or threads | | accepting rests for 10 ms, doubling up to 1 s |
+//! | [datagrams](DatagramLimits) | | answered at the asker's own expense only |
+//!
+//! Deadlines are exact to some milliseconds. A connection waits for its peer without any buffer;
+//! [`Connection::lines`] has one of 8 KiB and the line.
+//!
+//! # Coming from Python's `socketserver`
+//!
+//! | Python | here |
+//! |---|---|
+//! | `TCPServer`, `UnixStreamServer`, `UDPServer` | [`Server::tcp`], [`Server::unix`], [`Server::udp`] |
+//! | `BaseRequestHandler.handle` | the handler; [`Connection`] is `self.request` |
+//! | `StreamRequestHandler`: `rfile`, `wfile` | [`Connection::lines`] |
+//! | `DatagramRequestHandler` | [`Datagram`] |
+//! | `setup`, `finish` | the first and last lines of the handler |
+//! | `client_address` | [`Connection::peer`] |
+//! | `ThreadingMixIn`, `ForkingMixIn`, `max_children` | [`Strategy::Threads`], [`Strategy::Processes`], its `max` |
+//! | `bind_and_activate=False`, `server_bind`, `server_activate` | [`Server::bind`], options through `AsFd`, [`Bound::serve`] |
+//! | `serve_forever`, `shutdown` | [`Server::serve`], [`Running::shutdown`] |
+//! | `handle_request`, `timeout`, `handle_timeout` | [`Bound::handle_one`] and what it returns |
+//! | `verify_request`, `handle_error` | [`Server::verify`], [`Server::on_error`] |
+//! | `request_queue_size` (5), `allow_reuse_address` (no), `allow_reuse_port` | [`Server::backlog`] (4096), [`reuse_address`](Server::reuse_address) (yes), [`reuse_port`](Server::reuse_port) |
+//! | `StreamRequestHandler.timeout` | [`Limits::idle_timeout`], [`Connection::set_idle_timeout`] |
+//! | `disable_nagle_algorithm` | always |
+//! | `daemon_threads` | [`Running::detach`] |
+//! | `block_on_close` | [`Running::shutdown`] with `Duration::MAX` |
+//! | `max_packet_size` (8192) | [`DatagramLimits::max_payload_len`] |
+//!
+//! # Features
+//!
+//! - `tokio`: handlers as tasks of a tokio runtime. Off by default.
+//!
+//! # Platforms
+//!
+//! Linux.
+//!
+//! # Related blocks
+//!
+//! `event-loop` serves many connections on one thread by callbacks. `framing` cuts the bytes that arrive
+//! into messages, `auth-hmac` lets a peer in that knows a key, `cidr` decides who may
+//! [connect](Server::verify) and who is a [proxy](Server::proxied).
 #![deny(unsafe_code)]
 
 mod acceptor;

@@ -80,7 +80,8 @@ impl Server {
 
     /// A server on a socket that exists: a `TcpListener`, `UnixListener`, `UdpSocket` or a descriptor
     /// from elsewhere. A stream socket that is bound and does not listen yet is made to listen. The
-    /// socket is made not to block, which others that share it will notice.
+    /// socket is made not to block, which others that share it will notice, and TCP connections are
+    /// made as by [`tcp`](Self::tcp).
     pub fn adopt(socket: impl Into<OwnedFd>) -> Self {
         Self::new(Source::Adopted(socket.into()))
     }
@@ -127,6 +128,7 @@ impl Server {
     }
 
     /// What to do when a connection did not end well. Default: a line in the log, through `tracing`.
+    /// Newcomers over a limit on connections are only counted.
     pub fn on_error(mut self, on_error: impl Fn(&Peer, &Failure) + Send + Sync + 'static) -> Self {
         self.settings.hooks.on_error = Some(Arc::new(on_error));
         self

@@ -77,10 +77,10 @@ impl Service {
 
     /// Takes in a newcomer, if no limit is in the way; else tells it so. Never waits.
     pub(crate) fn admit(self: &Arc<Self>, socket: OwnedFd, peer: Peer) -> Option<Connection> {
-        // A proxy's connections are counted for those behind it, once they are known.
-        let network = (!self.hooks.is_proxied(&peer))
-            .then(|| peer.network())
-            .flatten();
+        // A proxy's connections are counted for those behind it, once they are known. A question that
+        // panics is asked again where that costs this connection alone.
+        let is_proxied = catch_unwind(AssertUnwindSafe(|| self.hooks.is_proxied(&peer)));
+        let network = peer.network().filter(|_| !is_proxied.unwrap_or(true));
         match self.gate.admit(network) {
             Ok(permit) => {
                 let open = self.registry.add(socket, &self.gate);

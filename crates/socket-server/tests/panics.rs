@@ -61,6 +61,22 @@ fn so_does_one_in_a_hook() {
 }
 
 #[test]
+fn so_does_one_where_it_is_decided_who_is_a_proxy() {
+    each(|strategy| {
+        let running = Server::tcp("127.0.0.1:0")
+            .strategy(strategy)
+            .proxied(|_| panic!("undecided"))
+            .on_error(|_, _| {})
+            .serve(echo)
+            .unwrap();
+        for _ in 0..3 {
+            assert_eq!(rest(&mut client(&running)), b"");
+        }
+        assert_eq!(running.shutdown(Duration::MAX).panicked, 3);
+    });
+}
+
+#[test]
 fn what_verify_panics_with_is_told() {
     let (sender, told) = mpsc::channel();
     let running = Server::tcp("127.0.0.1:0")
