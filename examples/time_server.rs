@@ -17,11 +17,13 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use event_loop::{Context, Datagrams, EventLoop};
-use examples::{Desk, Gate, Limit, Logging};
+use examples::{Desk, GRACE, Gate, Limit, Logging, Signals};
+use socket_server::{Datagram, DatagramLimits, HandlerResult, Rate, Server};
 
 /// Tells the time over UDP
 #[derive(Parser)]
@@ -30,14 +32,23 @@ struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:20000")]
     listen: SocketAddr,
     /// How requests are served
-    #[arg(long, value_enum, default_value_t = Strategy::Loop)]
+    #[arg(long, value_enum, default_value_t = Strategy::Threads)]
     strategy: Strategy,
+    /// How many threads of a pool
+    #[arg(long, value_name = "N", default_value = "16")]
+    workers: NonZeroUsize,
     #[command(flatten)]
     logging: Logging,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Strategy {
+    /// One request after the other
+    Serial,
+    /// A thread for each core
+    Threads,
+    /// As many threads as you like
+    Pool,
     /// One thread, one event loop
     Loop,
 }
@@ -46,8 +57,48 @@ fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
     examples::exit_code(match args.strategy {
+        Strategy::Serial => serve(args.listen, socket_server::Strategy::Serial),
+        Strategy::Threads => serve(args.listen, socket_server::Strategy::Threads),
+        Strategy::Pool => {
+            let workers = args.workers.get();
+            serve(args.listen, socket_server::Strategy::Pool { workers })
+        }
         Strategy::Loop => serve_on_a_loop(args.listen),
     })
+}
+
+fn serve(listen: SocketAddr, strategy: socket_server::Strategy) -> Result<(), Box<dyn Error>> {
+    let limits = DatagramLimits {
+        // The answer to an empty datagram.
+        min_allowance: 24,
+        rate: Rate::new(20, 10),
+        ..DatagramLimits::default()
+    };
+    let server = Server::udp(listen)
+        .strategy(strategy)
+        .datagram_limits(limits);
+    let running = server
+        .serve_datagrams(tell)
+        .map_err(|error| examples::cannot_listen(format_args!("udp://{listen}"), &error))?;
+    let mut signals = Signals::watch()?;
+    examples::announce(running.address())?;
+    signals.wait();
+    let stats = running.shutdown_datagrams(GRACE);
+    tracing::info!(
+        "{} requests answered, {} ignored, {} answers lost",
+        stats.answered,
+        stats.received - stats.answered - stats.unsent,
+        stats.unsent
+    );
+    Ok(())
+}
+
+/// The handler of all strategies that block.
+fn tell(request: &mut Datagram<'_>) -> HandlerResult {
+    if !examples::is_ctime(request.payload()) {
+        request.reply(examples::ctime().as_bytes())?;
+    }
+    Ok(())
 }
 
 fn serve_on_a_loop(listen: SocketAddr) -> Result<(), Box<dyn Error>> {

@@ -21,7 +21,7 @@ pub struct Serving {
     /// How many threads (pool) or processes (fork: at most; prefork) [default: 16; fork: 40]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// How many connections may be open; more are turned away
+    /// How many connections may be open; more are turned away (where workers are fewer: wait)
     #[arg(long, value_name = "N", default_value_t = 4096)]
     max_connections: usize,
     /// How many of them may come from one address (not under loop)
@@ -78,10 +78,15 @@ impl Serving {
             },
             Strategy::Threads | Strategy::Loop => socket_server::Strategy::Threads,
         };
+        // As with the recipes' servers, those for whom there is no process wait.
+        let refusal = match self.strategy {
+            Strategy::Fork => b"",
+            _ => REFUSAL,
+        };
         let limits = Limits {
             max_connections: self.max_connections,
             max_per_address: self.max_per_address,
-            refusal: Cow::Borrowed(REFUSAL),
+            refusal: Cow::Borrowed(refusal),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             first_byte_timeout: Some(self.first_byte_timeout),
             idle_timeout: Some(self.idle_timeout),

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::strategies::{STRATEGIES, at_once, connect, echo, exchange, read_to_end};
@@ -194,6 +194,11 @@ fn serves_a_unix_socket_and_removes_its_file() {
         let killed = start();
         killed.url();
         drop(killed);
+        // Its processes, if it has some, end when they notice.
+        let until = Instant::now() + DEADLINE;
+        while UnixStream::connect(&path).is_ok() {
+            assert!(Instant::now() < until, "its processes still listen");
+        }
         assert!(path.exists());
         let server = start();
         assert_eq!(server.url(), format!("unix://{}", path.display()));

@@ -150,7 +150,12 @@ fn a_client_refuses_a_server_that_does_not_know_the_key() {
 #[test]
 fn one_hundred_silent_clients_delay_nobody() {
     // Under the others, one who is silent has a worker for himself until his time is over.
-    let servers = [("threads", "1"), ("pool", "128"), ("loop", "1")];
+    let servers = [
+        ("threads", "1"),
+        ("pool", "128"),
+        ("fork", "128"),
+        ("loop", "1"),
+    ];
     let silent: Vec<_> = servers
         .iter()
         .map(|(strategy, workers)| {

@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -13,11 +14,6 @@ use support::strategies::{STRATEGIES, at_once, connect, echo, exchange, read_to_
 
 fn start(strategy: &str, options: &[&str]) -> Program {
     support::strategies::start("echo_server", strategy, options)
-}
-
-/// Whether one connection holds up the next.
-fn is_serial(strategy: &str) -> bool {
-    strategy == "serial"
 }
 
 const MEGABYTE: usize = 1_000_000;
@@ -239,29 +235,27 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn without_descriptors_it_neither_spins_nor_dies() {
     at_once(|strategy| {
-        let server = start(strategy, &[]);
-        // The one that is served meanwhile. A serial server would not accept anybody beside it.
-        let mut held = Some(connect(&server));
-        held.as_ref().inspect(|stream| echo(stream, b"hello"));
-        if is_serial(strategy) {
-            held.take().inspect(|stream| _ = exchange(stream, b""));
-        }
+        let server = start(strategy, &["--workers", "4"]);
+        // As many as there are workers, so that all have begun; one stays and is served meanwhile.
+        let workers = match strategy {
+            "pool" | "prefork" => 4,
+            _ => 1,
+        };
+        let mut held: Vec<_> = (0..workers).map(|_| connect(&server)).collect();
+        held.iter().for_each(|stream| echo(stream, b"hello"));
+        // A serial server would not accept anybody beside the one.
+        held.truncate(usize::from(strategy != "serial"));
         let mut processes = server.process().children();
         processes.push(server.process());
         let before: Vec<_> = processes.iter().map(|one| one.forbid_files()).collect();
         let cpu_time = || processes.iter().map(|one| one.cpu_time()).sum::<Duration>();
 
         let newcomers: Vec<_> = (0..10).map(|_| connect(&server)).collect();
-        let pauses = |count| {
-            server.stderr.find("pauses in accepting", |text| {
-                (text.matches("can't accept").count() >= count).then_some(())
-            });
-        };
-        pauses(1);
+        server.stderr.wait_for("can't accept");
         let (began, computed) = (Instant::now(), cpu_time());
-        // They get longer: this takes more than a second.
-        pauses(8);
-        held.as_ref().inspect(|stream| echo(stream, b"still there"));
+        // The pauses double from 10 ms on: this takes more than a second.
+        server.stderr.wait_for("pause=1s");
+        held.iter().for_each(|stream| echo(stream, b"still there"));
         let share = (cpu_time() - computed).as_secs_f64() / began.elapsed().as_secs_f64();
         println!(
             "{strategy}: {share:.2} of a core over {:?}",
@@ -279,8 +273,31 @@ fn without_descriptors_it_neither_spins_nor_dies() {
         let waited = began.elapsed();
         println!("{strategy}: recovered in {waited:?}");
         assert!(waited < Duration::from_secs(3), "{waited:?}");
-        held.inspect(|stream| assert_eq!(exchange(stream, b"bye"), b"bye"));
+        for stream in held {
+            assert_eq!(exchange(&stream, b"bye"), b"bye");
+        }
     });
+}
+
+#[test]
+fn who_leaves_makes_room_for_who_waits_for_a_descriptor() {
+    // Under the others, few are connected at a time.
+    for strategy in ["threads", "fork", "loop"] {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", r#"ulimit -n 64 && exec "$0" "$@""#]);
+        limited.arg(support::path("echo_server"));
+        limited.args(["--listen", "127.0.0.1:0", "--strategy", strategy]);
+        let server = Program::start_command(limited.args(["--workers", "100"]));
+        let clients: Vec<_> = (0..100).map(|_| connect(&server)).collect();
+        server.stderr.wait_for("can't accept");
+        let began = Instant::now();
+        for client in clients {
+            assert_eq!(exchange(&client, b"my turn"), b"my turn", "{strategy}");
+        }
+        let waited = began.elapsed();
+        println!("{strategy}: all served in {waited:?}");
+        assert!(waited < Duration::from_secs(3), "{strategy}: {waited:?}");
+    }
 }
 
 #[test]

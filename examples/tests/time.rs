@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use rustix::process::Signal;
 use support::{DEADLINE, Program};
 
-const STRATEGIES: [&str; 1] = ["loop"];
+const STRATEGIES: [&str; 4] = ["serial", "threads", "pool", "loop"];
 
 fn start(strategy: &str) -> Program {
     start_in(strategy, "UTC")
@@ -57,20 +57,21 @@ fn any_datagram_is_a_request() {
 fn tells_what_python_tells() {
     // The second is 8 hours 45 minutes ahead.
     for zone in ["UTC", "Australia/Eucla", "America/New_York"] {
-        for strategy in STRATEGIES {
-            let server = start_in(strategy, zone);
-            let client = client(&server);
-            let python = || {
-                let mut python = Command::new("python3");
-                python.args(["-c", "import time; print(time.ctime(), end='')"]);
-                Program::start_command(python.env("TZ", zone)).wait().stdout
-            };
-            let before = python();
+        let servers = STRATEGIES.map(|strategy| start_in(strategy, zone));
+        let clients = servers.each_ref().map(client);
+        let python = || {
+            let mut python = Command::new("python3");
+            python.args(["-c", "import time; print(time.ctime(), end='')"]);
+            parse(&Program::start_command(python.env("TZ", zone)).wait().stdout)
+        };
+        let before = python();
+        let told = clients.map(|client| {
             client.send(b"").unwrap();
-            let told = receive(&client);
-            let after = python();
-            assert!(parse(&before) <= parse(&told), "{before}, then {told}");
-            assert!(parse(&told) <= parse(&after), "{told}, then {after}");
+            parse(&receive(&client))
+        });
+        let after = python();
+        for told in told {
+            assert!(before <= told && told <= after, "{before}, {told}, {after}");
         }
     }
 }
@@ -115,14 +116,15 @@ fn nobody_gets_answers_without_end() {
         for _ in 0..100 {
             client.send(b"").unwrap();
         }
+        parse(&receive(&client));
         server.signal(Signal::TERM);
         server.wait();
         client.set_nonblocking(true).unwrap();
-        let mut answers = 0;
+        let mut answers = 1;
         while client.recv(&mut [0; 64]).is_ok() {
             answers += 1;
         }
         // Twenty at once; a slow machine may take long enough for some more.
-        assert!((1..=40).contains(&answers), "{strategy}: {answers}");
+        assert!(answers <= 40, "{strategy}: {answers}");
     }
 }

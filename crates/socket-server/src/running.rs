@@ -115,6 +115,14 @@ impl Running {
         self.end(grace)
     }
 
+    /// Shuts a server of datagrams down and returns how all went: the same as
+    /// [`shutdown`](Self::shutdown), with the figures of [`datagram_stats`](Self::datagram_stats).
+    pub fn shutdown_datagrams(mut self, grace: Duration) -> DatagramStats {
+        self.is_over = true;
+        self.end(grace);
+        self.engine.datagram_stats()
+    }
+
     /// Stops accepting and leaves the handlers that run to themselves, within the limits.
     pub fn detach(mut self) {
         self.is_over = true;
