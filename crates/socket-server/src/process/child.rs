@@ -128,16 +128,20 @@ impl Inherited {
 /// Tells the parent that all is ready, and starts to listen to it.
 fn begin(control: Arc<Control>, service: &Arc<Service>) -> io::Result<()> {
     control.send(&Message::Serving, &[])?;
+    // What the parent said before it heard this, it takes for done.
+    if !obey(&control, service, Control::try_receive) {
+        exit(code_of(Outcome::CutOff));
+    }
     let service = Arc::clone(service);
-    // So that the end of the parent is the end of this process even when no connection is open.
+    // Never given back: as long as this process runs, it is at work.
     let working = service.gate.begin_work();
     thread::Builder::new()
         .name("socket-server parent".into())
         .spawn(move || {
-            obey(&control, &service);
+            while obey(&control, &service, Control::receive) {}
             service.gate.stop();
             service.registry.cut_all();
-            // If the handler returns, the main thread ends the process.
+            // Once the handler has returned, the main thread ends the process.
             service.gate.wait_idle(Some(Instant::now() + AFTER_CUT));
             drop(working);
             exit(code_of(Outcome::CutOff));
@@ -145,26 +149,38 @@ fn begin(control: Arc<Control>, service: &Arc<Service>) -> io::Result<()> {
     Ok(())
 }
 
-/// Does what the parent says, until it says to end or is gone.
-fn obey(control: &Control, service: &Service) {
-    while let Ok(Some((message, _))) = control.receive() {
+type Receive = fn(&Control) -> io::Result<Option<(Message, Vec<OwnedFd>)>>;
+
+/// Does what the parent says, as long as there is something to receive. Returns whether to go on: not
+/// when told to end, or when the parent is gone.
+fn obey(control: &Control, service: &Service, receive: Receive) -> bool {
+    loop {
+        let message = match receive(control) {
+            Ok(Some((message, _))) => message,
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            Ok(None) => return false,
+        };
         match message {
             Message::Limits(limits) => {
                 service.gate.set_limits(limits);
                 service.registry.hurry();
+                done(control);
             }
             Message::Suspend => {
                 service.gate.suspend();
-                if control.send(&Message::Suspended, &[]).is_err() {
-                    return;
-                }
+                done(control);
             }
             Message::Resume => service.gate.resume(),
             Message::Stop => service.gate.stop(),
             Message::Refuse(refused) => service.registry.refuse_all(refused, service),
-            _ => return,
+            _ => return false,
         }
     }
+}
+
+fn done(control: &Control) {
+    // If the parent is gone, the next message says so.
+    let _ = control.send(&Message::Done, &[]);
 }
 
 /// How the one connection went.

@@ -34,8 +34,8 @@ pub(super) enum Message {
     Refuse(Refused),
     /// To the parent: `serve` was reached, the socket is being served.
     Serving,
-    /// To the parent: nobody is accepted any more, until [`Resume`](Self::Resume).
-    Suspended,
+    /// To the parent: [`Limits`](Self::Limits) or [`Suspend`](Self::Suspend) has been done.
+    Done,
     /// To the parent: the connection's handshake begins.
     HandshakeBegins,
     /// To the parent: the connection's handshake is over.
@@ -75,7 +75,7 @@ impl Message {
             Self::Stop => vec![5],
             Self::Cut => vec![6],
             Self::Serving => vec![8],
-            Self::Suspended => vec![9],
+            Self::Done => vec![9],
             Self::HandshakeBegins => vec![10],
             Self::HandshakeEnds => vec![11],
             Self::From(network) => {
@@ -118,7 +118,7 @@ impl Message {
             5 => Self::Stop,
             6 => Self::Cut,
             8 => Self::Serving,
-            9 => Self::Suspended,
+            9 => Self::Done,
             10 => Self::HandshakeBegins,
             11 => Self::HandshakeEnds,
             12 => Self::From(fields.network()?),
@@ -317,7 +317,7 @@ mod tests {
             Message::Stop,
             Message::Cut,
             Message::Serving,
-            Message::Suspended,
+            Message::Done,
             Message::HandshakeBegins,
             Message::HandshakeEnds,
             Message::From(None),

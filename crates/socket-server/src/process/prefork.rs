@@ -22,7 +22,7 @@ pub(crate) struct Prefork {
     watch: Watch,
     board: Board,
     state: Mutex<State>,
-    /// A worker has said that it is suspended, or has ended.
+    /// A worker has done something, or has ended.
     changed: Condvar,
 }
 
@@ -44,8 +44,25 @@ struct Place {
 
 struct Hired {
     worker: Worker,
-    is_suspended: bool,
+    is_serving: bool,
+    /// How much it was told to do and has not said to be done.
+    undone: usize,
     _counted: gate::Worker,
+}
+
+impl Hired {
+    /// Takes what the worker says, without waiting for more.
+    fn listen(&mut self, watch: &Watch) {
+        loop {
+            match self.worker.control.try_receive() {
+                Ok(Some((Message::Serving, _))) => self.is_serving = true,
+                Ok(Some((Message::Done, _))) => self.undone = self.undone.saturating_sub(1),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // It has ended, or somebody else has its standard input.
+                Ok(_) | Err(_) => return watch.mute(&self.worker),
+            }
+        }
+    }
 }
 
 impl Prefork {
@@ -97,10 +114,9 @@ impl Prefork {
             return Ok(());
         };
         let worker = Worker::start(self.server)?;
-        let is_suspended = self.service.gate.is_suspended();
         let message = Message::Accept {
             limits: self.limits_for(place),
-            is_suspended,
+            is_suspended: self.service.gate.is_suspended(),
             worker: place,
             workers: state.places.len(),
         };
@@ -113,7 +129,8 @@ impl Prefork {
         let place = &mut state.places[place];
         place.worker = Some(Hired {
             worker,
-            is_suspended,
+            is_serving: false,
+            undone: 0,
             _counted: self.service.gate.begin_work(),
         });
         place.time = Instant::now();
@@ -173,20 +190,10 @@ impl Prefork {
 
     /// Takes what a worker says.
     fn listen(&self, place: usize) {
-        let mut state = self.state();
-        let Some(hired) = &mut state.places[place].worker else {
-            return;
-        };
-        match hired.worker.control.try_receive() {
-            Ok(Some((Message::Suspended, _))) => {
-                hired.is_suspended = true;
-                self.changed.notify_all();
-            }
-            Ok(Some((Message::Serving, _))) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // It has ended, or somebody else has its standard input.
-            Ok(_) | Err(_) => self.watch.mute(&hired.worker),
+        if let Some(hired) = &mut self.state().places[place].worker {
+            hired.listen(&self.watch);
         }
+        self.changed.notify_all();
     }
 
     /// Takes leave of a worker that has ended.
@@ -259,6 +266,24 @@ impl Prefork {
         }
     }
 
+    /// The same, and waits until it has been done, so that it holds for whoever comes after this.
+    fn tell_and_wait(&self, message: impl Fn(usize) -> Message) {
+        let mut state = self.state();
+        for (index, place) in state.places.iter_mut().enumerate() {
+            if let Some(hired) = &mut place.worker {
+                hired.listen(&self.watch);
+                hired.worker.tell(&message(index));
+                // One that does not serve yet reads what it was told before it does.
+                hired.undone += usize::from(hired.is_serving);
+            }
+        }
+        let is_undone = |state: &mut State| {
+            let mut workers = state.places.iter().flat_map(|place| &place.worker);
+            workers.any(|hired| hired.undone > 0)
+        };
+        drop(self.changed.wait_timeout_while(state, TO_DO, is_undone));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,27 +310,15 @@ impl Engine for Prefork {
     }
 
     fn phase_changed(&self) {
-        if !self.service.gate.is_suspended() {
-            return self.tell(|_| Message::Resume);
+        if self.service.gate.is_suspended() {
+            self.tell_and_wait(|_| Message::Suspend);
+        } else {
+            self.tell(|_| Message::Resume);
         }
-        let mut state = self.state();
-        for hired in state.places.iter_mut().flat_map(|place| &mut place.worker) {
-            hired.is_suspended = false;
-            hired.worker.tell(&Message::Suspend);
-        }
-        // Whoever comes after this must find nobody who accepts.
-        let is_unheard = |state: &mut State| {
-            let mut workers = state.places.iter().flat_map(|place| &place.worker);
-            workers.any(|hired| !hired.is_suspended)
-        };
-        drop(
-            self.changed
-                .wait_timeout_while(state, TO_SUSPEND, is_unheard),
-        );
     }
 
     fn limits_changed(&self) {
-        self.tell(|place| Message::Limits(self.limits_for(place)));
+        self.tell_and_wait(|place| Message::Limits(self.limits_for(place)));
     }
 
     fn stats(&self) -> Stats {
@@ -320,8 +333,8 @@ impl Engine for Prefork {
     }
 }
 
-/// How long workers may take to say that they are suspended.
-const TO_SUSPEND: Duration = Duration::from_secs(1);
+/// How long workers may take to do what they are told.
+const TO_DO: Duration = Duration::from_secs(1);
 /// A worker that ends before this is not started again at once, or a program that can't serve would
 /// be started without end.
 const SETTLED: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::child::outcome_of;
 use super::message::Message;
@@ -13,32 +14,41 @@ use crate::acceptor::{Acceptor, Listener, Pauses};
 use crate::gate::{Handshake, Outcome, Permit};
 use crate::running::Engine;
 use crate::service::Service;
-use crate::{Connection, Failure, Limits, Peer};
+use crate::{Connection, Failure, Limits, Peer, Refused};
 
-/// The parent's side of `Strategy::Processes`: one thread accepts and starts a child for each
-/// connection, another listens to the children and reaps them.
+/// The parent's side of `Strategy::Processes`: one thread accepts and gives each connection to a
+/// child, another listens to the children and reaps them.
 pub(crate) struct Processes {
     service: Arc<Service>,
     /// The number of the server within the program.
     server: usize,
+    /// The most children.
+    max: usize,
     watch: Watch,
     state: Mutex<State>,
 }
 
 struct State {
-    children: HashMap<u64, Served>,
+    children: HashMap<u64, Child>,
     next_key: u64,
+    /// The child that waits for the next connection, so that the connection need not wait for a child.
+    spare: Option<u64>,
     is_accepting: bool,
+}
+
+struct Child {
+    worker: Worker,
+    /// Its connection; none while it is the spare one.
+    served: Option<Served>,
 }
 
 /// A connection in the hands of a child.
 struct Served {
-    worker: Worker,
     peer: Peer,
     permit: Permit,
     handshake: Option<Handshake>,
     /// The child has come as far as to serve it.
-    is_serving: bool,
+    is_begun: bool,
     /// The child was killed at the end of the grace.
     is_killed: bool,
 }
@@ -51,34 +61,37 @@ impl Processes {
         max: usize,
     ) -> io::Result<Arc<Self>> {
         let acceptor = Acceptor::new(listener, &service)?;
-        service.gate.set_capacity(max.max(1));
-        let accepting = service.gate.begin_work();
-        let watching = service.gate.begin_work();
+        let max = max.max(1);
+        service.gate.set_capacity(max);
+        let counted = [service.gate.begin_work(), service.gate.begin_work()];
         let processes = Arc::new(Self {
             service,
             server,
+            max,
             watch: Watch::new()?,
             state: Mutex::new(State {
                 children: HashMap::new(),
                 next_key: 0,
+                spare: None,
                 is_accepting: true,
             }),
         });
-        let accepting = (Arc::clone(&processes), accepting);
-        let watching = (Arc::clone(&processes), watching);
+        let [accepting, watching] = counted.map(|counted| (Arc::clone(&processes), counted));
         thread::Builder::new()
             .name("socket-server children".into())
             .spawn(move || {
                 watching.0.supervise();
-                drop(watching.1);
+                drop(watching);
             })?;
-        let accepting = thread::Builder::new()
-            .name("socket-server".into())
-            .spawn(move || {
-                accepting.0.accept(acceptor);
-                drop(accepting.1);
-            });
-        if let Err(error) = accepting {
+        let started = processes.prepare().and_then(|()| {
+            thread::Builder::new()
+                .name("socket-server".into())
+                .spawn(move || {
+                    accepting.0.accept(acceptor);
+                    drop(accepting);
+                })
+        });
+        if let Err(error) = started {
             processes.accepting_is_over();
             return Err(error);
         }
@@ -86,7 +99,17 @@ impl Processes {
     }
 
     fn accept(&self, mut acceptor: Acceptor) {
-        while let Some(connection) = acceptor.next(&self.service, None) {
+        loop {
+            let quiet = self.needs_spare().then(|| Instant::now() + QUIET);
+            let Some(connection) = acceptor.next(&self.service, quiet) else {
+                if self.service.gate.is_stopping() {
+                    break;
+                }
+                if let Err(error) = self.prepare() {
+                    tracing::debug!(%error, "no child can be kept ready");
+                }
+                continue;
+            };
             match self.service.screen(connection.peer()) {
                 Ok(()) => self.hand_over(connection),
                 Err(failure) => self.end(connection, &failure),
@@ -96,21 +119,25 @@ impl Processes {
     }
 
     fn accepting_is_over(&self) {
-        self.state().is_accepting = false;
+        let mut state = self.state();
+        state.is_accepting = false;
+        state.dismiss_spare();
+        drop(state);
         self.watch.wake();
     }
 
-    /// Gives a connection to a child, however long it takes until one can be started.
+    fn needs_spare(&self) -> bool {
+        let state = self.state();
+        state.spare.is_none() && state.children.len() < self.max
+    }
+
+    /// Gives a connection to a child, however long it takes until there is one.
     fn hand_over(&self, connection: Connection) {
         let mut pauses = Pauses::default();
-        let mut connection = connection;
         loop {
-            let error = match self.try_hand_over(connection) {
-                Ok(()) => return,
-                Err((back, error)) => {
-                    connection = *back;
-                    error
-                }
+            let error = match self.give(&connection) {
+                Ok((mut state, key)) => return state.keep(key, connection),
+                Err(error) => error,
             };
             if self.service.gate.is_stopping() {
                 return self.end(connection, &Failure::CutOff);
@@ -119,39 +146,48 @@ impl Processes {
         }
     }
 
-    fn try_hand_over(&self, connection: Connection) -> Result<(), (Box<Connection>, io::Error)> {
-        let worker = match Worker::start(self.server) {
-            Ok(worker) => worker,
-            Err(error) => return Err((Box::new(connection), error)),
-        };
+    /// Sends a connection to the spare child, which is started now if there is none. Returns its key,
+    /// and the state, so that nobody finds the child without its connection.
+    fn give(&self, connection: &Connection) -> io::Result<(MutexGuard<'_, State>, u64)> {
+        if self.state().spare.is_none() {
+            self.prepare()?;
+        }
         let message = Message::Serve {
             limits: limits_for_child(&self.service),
             peer: connection.peer().socket_addr(),
         };
         let mut state = self.state();
-        let key = state.next_key;
-        let watched = self.watch.add(key, &worker);
-        let given = watched.and_then(|()| worker.control.send(&message, &[connection.as_fd()]));
+        let spare = state.spare.take();
+        let spare = spare.and_then(|key| Some((key, state.children.get_mut(&key)?)));
+        let Some((key, child)) = spare else {
+            return Err(io::Error::other(
+                "the child ended before it had a connection",
+            ));
+        };
+        let given = child.worker.control.send(&message, &[connection.as_fd()]);
         if let Err(error) = given {
-            worker.discard();
-            return Err((Box::new(connection), error));
+            child.worker.kill();
+            return Err(error);
         }
         if self.service.gate.is_stopping() {
-            worker.tell(&Message::Stop);
+            child.worker.tell(&Message::Stop);
         }
-        let (peer, permit) = connection.hand_over();
+        Ok((state, key))
+    }
+
+    /// Starts the spare child.
+    fn prepare(&self) -> io::Result<()> {
+        let worker = Worker::start(self.server)?;
+        let mut state = self.state();
+        let key = state.next_key;
+        if let Err(error) = self.watch.add(key, &worker) {
+            worker.discard();
+            return Err(error);
+        }
         state.next_key += 1;
-        state.children.insert(
-            key,
-            Served {
-                worker,
-                peer,
-                permit,
-                handshake: None,
-                is_serving: false,
-                is_killed: false,
-            },
-        );
+        state.spare = Some(key);
+        let served = None;
+        state.children.insert(key, Child { worker, served });
         Ok(())
     }
 
@@ -161,10 +197,12 @@ impl Processes {
         permit.end(self.service.report(&peer, Some(failure)));
     }
 
-    /// Tells all children something.
+    /// Tells all children that have a connection something.
     fn tell(&self, message: &Message) {
-        for served in self.state().children.values() {
-            served.worker.tell(message);
+        for child in self.state().children.values() {
+            if child.served.is_some() {
+                child.worker.tell(message);
+            }
         }
     }
 
@@ -186,25 +224,25 @@ impl Processes {
 
     /// Takes what a child says.
     fn listen(&self, key: u64) {
-        if let Some(served) = self.state().children.get_mut(&key) {
-            served.listen(&self.watch, &self.service);
+        if let Some(child) = self.state().children.get_mut(&key) {
+            child.listen(&self.watch, &self.service);
         }
     }
 
     /// Takes leave of a child that has ended.
     fn reap(&self, key: u64) {
-        let Some(mut served) = self.state().children.remove(&key) else {
+        let mut state = self.state();
+        let Some(mut child) = state.children.remove(&key) else {
             return;
         };
-        served.listen(&self.watch, &self.service);
-        let outcome = match served.worker.reap() {
-            Ok(status) => served.judge(status, &self.service),
-            Err(error) => {
-                tracing::error!(%error, "can't learn how a child ended");
-                Outcome::Failed
-            }
-        };
-        served.permit.end(outcome);
+        state.spare.take_if(|spare| *spare == key);
+        drop(state);
+        child.listen(&self.watch, &self.service);
+        let status = child.worker.reap();
+        match child.served {
+            Some(served) => served.end(status, &self.service),
+            None => tracing::debug!(?status, "a child ended without a connection"),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -212,45 +250,76 @@ impl Processes {
     }
 }
 
-impl Served {
+impl State {
+    /// Remembers that the child of this key has the connection.
+    fn keep(&mut self, key: u64, connection: Connection) {
+        if let Some(child) = self.children.get_mut(&key) {
+            let (peer, permit) = connection.hand_over();
+            child.served = Some(Served {
+                peer,
+                permit,
+                handshake: None,
+                is_begun: false,
+                is_killed: false,
+            });
+        }
+    }
+
+    fn dismiss_spare(&mut self) {
+        let spare = self.spare.take();
+        if let Some(child) = spare.and_then(|key| self.children.get_mut(&key)) {
+            child.worker.kill();
+        }
+    }
+}
+
+impl Child {
     /// Takes what the child says, without waiting for more.
     fn listen(&mut self, watch: &Watch, service: &Service) {
         loop {
-            let refused = match self.worker.control.try_receive() {
-                Ok(Some((Message::Serving, _))) => {
-                    self.is_serving = true;
-                    continue;
-                }
-                Ok(Some((Message::HandshakeBegins, _))) => {
-                    service.gate.begin_handshake().map(|handshake| {
-                        self.handshake = Some(handshake);
-                    })
-                }
-                Ok(Some((Message::HandshakeEnds, _))) => {
-                    self.handshake = None;
-                    continue;
-                }
-                Ok(Some((Message::From(network), _))) => self.permit.move_to(network),
+            let message = match self.worker.control.try_receive() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(Some((message, _))) => message,
                 // It has ended, or somebody else has its standard input.
-                Ok(None | Some(_)) | Err(_) => return watch.mute(&self.worker),
+                Ok(None) | Err(_) => return watch.mute(&self.worker),
             };
-            if let Err(refused) = refused {
+            if let Some(served) = &mut self.served
+                && let Err(refused) = served.hear(&message, service)
+            {
                 self.worker.tell(&Message::Refuse(refused));
             }
         }
     }
+}
 
-    /// How the connection went, by the way in which its child ended. What the child knows it has
+impl Served {
+    /// Counts what the child says of its connection.
+    fn hear(&mut self, message: &Message, service: &Service) -> Result<(), Refused> {
+        match message {
+            Message::Serving => self.is_begun = true,
+            Message::HandshakeBegins => self.handshake = Some(service.gate.begin_handshake()?),
+            Message::HandshakeEnds => self.handshake = None,
+            Message::From(network) => self.permit.move_to(*network)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Counts how the connection went, by the way in which its child ended. What the child knows it has
     /// reported itself.
-    fn judge(&self, status: ExitStatus, service: &Service) -> Outcome {
-        if self.is_killed {
-            return service.report(&self.peer, Some(&Failure::CutOff));
-        }
-        match status.code().and_then(outcome_of) {
-            Some(outcome) if self.is_serving => outcome,
-            _ => service.report(&self.peer, Some(&Failure::Process(status))),
-        }
+    fn end(self, status: io::Result<ExitStatus>, service: &Service) {
+        let known = status.as_ref().ok().and_then(ExitStatus::code);
+        let outcome = match (known.and_then(outcome_of), status) {
+            (Some(outcome), _) if self.is_begun => outcome,
+            (_, Ok(_)) if self.is_killed => service.report(&self.peer, Some(&Failure::CutOff)),
+            (_, Ok(status)) => service.report(&self.peer, Some(&Failure::Process(status))),
+            (_, Err(error)) => {
+                tracing::error!(%error, "can't learn how a child ended");
+                Outcome::Failed
+            }
+        };
+        drop(self.handshake);
+        self.permit.end(outcome);
     }
 }
 
@@ -264,9 +333,11 @@ impl Engine for Processes {
     }
 
     fn give_up(&self) -> bool {
-        for served in self.state().children.values_mut() {
-            served.is_killed = true;
-            served.worker.kill();
+        for child in self.state().children.values_mut() {
+            if let Some(served) = &mut child.served {
+                served.is_killed = true;
+            }
+            child.worker.kill();
         }
         true
     }
@@ -275,6 +346,10 @@ impl Engine for Processes {
         self.tell(&Message::Limits(limits_for_child(&self.service)));
     }
 }
+
+/// A child is made ready when nobody has come for so long: before, it would take the time that the
+/// latest connection needs.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// The limits of a child: what is counted, the parent counts.
 fn limits_for_child(service: &Service) -> Limits {

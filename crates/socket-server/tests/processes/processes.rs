@@ -67,10 +67,10 @@ fn each_connection_has_a_process() {
     let ids = HashSet::from([one.ask("pid"), two.ask("pid"), program.id().to_string()]);
     assert_eq!(ids.len(), 3, "{ids:?}");
     program.expect("accepted=2 open=2");
-    assert_eq!(program.children().len(), 2);
     drop((one, two));
     program.expect("finished=2 open=0");
-    assert_eq!(program.children(), []);
+    // Another one may be ready.
+    assert!(program.children().len() <= 1);
 }
 
 fn a_child_has_its_own_group_and_no_input() {
@@ -202,31 +202,32 @@ fn without_descriptors_the_accepted_one_waits() {
     let mut program = Program::start("processes");
     let mut first = program.connect();
     assert_eq!(first.ask("1"), "1");
-    // Enough to accept another connection and too few to start its child.
-    assert_eq!(program.ask("descriptors 2"), "descriptors limited");
-    let mut second = program.connect();
-    second.say("2");
-    while program.stats()["accept_pauses"] == 0 {}
+    assert_eq!(program.ask("descriptors 10"), "descriptors limited");
+    let mut clients: Vec<Client> = (0..20).map(|_| program.connect()).collect();
+    for client in &mut clients {
+        client.say("2");
+    }
+    program.expect_pause();
     assert_eq!(first.ask("still here"), "still here");
-    drop(first);
-    assert_eq!(program.ask("descriptors 100"), "descriptors limited");
-    assert_eq!(second.line(), "2");
-    program.expect("open=1 finished=1 failed=0 cut_off=0");
+    assert_eq!(program.ask("descriptors 200"), "descriptors limited");
+    for client in &mut clients {
+        assert_eq!(client.line(), "2");
+    }
+    program.expect("accepted=21 open=21 refused=0 failed=0 cut_off=0");
 }
 
 fn nothing_leaks() {
     let mut program = Program::start("processes");
     assert_eq!(program.connect().ask("warm"), "warm");
     program.expect("finished=1 open=0");
-    let before = program.ask("count");
+    let before = program.settled_count();
     for round in 0..200 {
         let mut client = program.connect();
         client.say(["hello", "panic", "fail"][round % 3]);
         drop(client);
     }
     program.expect("accepted=201 open=0");
-    assert_eq!(program.ask("count"), before);
-    assert_eq!(program.children(), []);
+    assert_eq!(program.settled_count(), before);
 
     // Nor do the children inherit anything but what is theirs.
     let mut one = program.connect();

@@ -11,7 +11,7 @@ use socket_server::{Connection, HandlerResult, Limits, Server, Stats, Strategy};
 pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     let mut limits = Limits::default();
     let mut strategy = Strategy::Processes { max: 40 };
-    let mut descriptors = None;
+    let mut descriptors: Option<u64> = None;
     for word in words {
         let (name, value) = word.split_once('=').unwrap_or((word, "0"));
         match name {
@@ -40,8 +40,9 @@ pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         println!("serve came back in a worker");
     }
     println!("{}", running.address());
+    let base = open_descriptors()? as u64;
     if let Some(descriptors) = descriptors {
-        limit_descriptors(descriptors)?;
+        limit_descriptors(base + descriptors)?;
     }
     for line in io::stdin().lines() {
         let line = line?;
@@ -64,7 +65,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
                 println!("limited");
             }
             "descriptors" => {
-                limit_descriptors(value.parse()?)?;
+                limit_descriptors(base + value.parse::<u64>()?)?;
                 println!("descriptors limited");
             }
             "count" => println!("{}", open_descriptors()?),
@@ -161,9 +162,8 @@ fn open_descriptors() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/fd")?.count() - 1)
 }
 
-/// Allows this many more descriptors than are open now.
-fn limit_descriptors(more: u64) -> io::Result<()> {
-    let current = Some(open_descriptors()? as u64 + more);
+fn limit_descriptors(limit: u64) -> io::Result<()> {
+    let current = Some(limit);
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
     rustix::process::setrlimit(Resource::Nofile, Rlimit { current, maximum })?;
     Ok(())

@@ -61,13 +61,34 @@ impl Program {
     /// Asks until the counts are such, written `open=0 finished=3`.
     pub(crate) fn expect(&mut self, counts: &str) {
         let expected = parse(counts);
+        self.ask_until(counts, |stats| {
+            expected.iter().all(|(name, count)| stats[name] == *count)
+        });
+    }
+
+    /// Asks until the server has had to pause.
+    pub(crate) fn expect_pause(&mut self) {
+        self.ask_until("a pause", |stats| stats["accept_pauses"] > 0);
+    }
+
+    /// Counts the open descriptors, once no child is left but the one that is kept ready.
+    pub(crate) fn settled_count(&mut self) -> String {
+        let end = Instant::now() + DEADLINE;
+        while self.children().len() != 1 {
+            assert!(Instant::now() < end, "children {:?}", self.children());
+            thread::yield_now();
+        }
+        self.ask("count")
+    }
+
+    fn ask_until(&mut self, what: &str, is_so: impl Fn(&Stats) -> bool) {
         let end = Instant::now() + DEADLINE;
         loop {
             let stats = self.stats();
-            if expected.iter().all(|(name, count)| stats[name] == *count) {
+            if is_so(&stats) {
                 return;
             }
-            assert!(Instant::now() < end, "expected {counts}, got {stats:?}");
+            assert!(Instant::now() < end, "expected {what}, got {stats:?}");
             thread::yield_now();
         }
     }
