@@ -165,3 +165,28 @@ impl Pauses {
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_second_and_begin_again() {
+        let mut pauses = Pauses::default();
+        for millis in [10, 20, 40, 80, 160, 320, 640, 1000, 1000] {
+            assert_eq!(pauses.next(), Duration::from_millis(millis));
+        }
+        pauses.over();
+        assert_eq!(pauses.next(), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn errors_that_stay_are_told_from_those_that_pass() {
+        assert_eq!(Trouble::of(Errno::CONNABORTED), Trouble::None);
+        assert_eq!(Trouble::of(Errno::INTR), Trouble::None);
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(Trouble::of(errno), Trouble::Passing);
+        }
+        assert_eq!(Trouble::of(Errno::INVAL), Trouble::Fatal);
+    }
+}

@@ -18,9 +18,8 @@ use crate::{Address, Lines, Peer};
 
 /// One accepted connection, as its handler has it.
 ///
-/// It is `Read + Write`, and so is `&Connection`: a handler can read on one thread and write on
-/// another (`std::thread::scope`), and `std::io::copy(&mut &*connection, &mut &*connection)` echoes.
-/// A read returns what is there and never reads ahead; only [`lines`](Self::lines) buffers.
+/// It is `Read + Write`, and so is `&Connection`, so that it can be [split](Self::split). A read returns
+/// what is there and never reads ahead; only [`lines`](Self::lines) buffers.
 ///
 /// Each read and write has a deadline (see [`Limits`](crate::Limits)). When one has passed, reading
 /// gives an error of kind `TimedOut` that holds a [`Timeout`](crate::Timeout). After the deadlines of
@@ -68,6 +67,22 @@ impl Connection {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.permit.gate().is_stopping()
+    }
+
+    /// Gives the connection twice: to read from and to write to, on one thread or two
+    /// (`std::thread::scope`).
+    ///
+    /// ```
+    /// # use socket_server::{Connection, HandlerResult};
+    /// fn echo(connection: &mut Connection) -> HandlerResult {
+    ///     let (mut input, mut out) = connection.split();
+    ///     std::io::copy(&mut input, &mut out)?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn split(&self) -> (&Self, &Self) {
+        (self, self)
     }
 
     /// Gives the connection as lines to read and a stream to write.

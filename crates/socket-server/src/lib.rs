@@ -14,7 +14,8 @@
 //! use socket_server::{Connection, HandlerResult, Server, Strategy};
 //!
 //! fn echo(connection: &mut Connection) -> HandlerResult {
-//!     std::io::copy(&mut &*connection, &mut &*connection)?;
+//!     let (mut input, mut out) = connection.split();
+//!     std::io::copy(&mut input, &mut out)?;
 //!     Ok(())
 //! }
 //!

@@ -17,7 +17,8 @@ use crate::{Bound, Connection, Failure, HandlerResult, Limits, Peer, Running, St
 /// let running = Server::tcp("127.0.0.1:20000")
 ///     .strategy(Strategy::Pool { workers: 16 })
 ///     .serve(|connection| {
-///         std::io::copy(&mut &*connection, &mut &*connection)?;
+///         let (mut input, mut out) = connection.split();
+///         std::io::copy(&mut input, &mut out)?;
 ///         Ok(())
 ///     })?;
 /// # running.shutdown(std::time::Duration::ZERO);

@@ -103,22 +103,21 @@ fn a_thread_for_each_of_hundreds_at_once() {
 fn reading_and_writing_on_two_threads_and_in_several_pieces() {
     let running = Server::tcp("127.0.0.1:0")
         .serve(|connection| {
-            let connection = &*connection;
+            let (mut input, mut out) = connection.split();
             let (sender, receiver) = std::sync::mpsc::channel();
             thread::scope(|scope| {
                 scope.spawn(move || {
-                    let mut connection = connection;
                     for piece in receiver {
                         let piece: [u8; 2] = piece;
                         let slices = [piece[..1].into(), [].as_slice(), piece[1..].into()];
-                        let sent = connection.write_vectored(&slices.map(std::io::IoSlice::new));
+                        let sent = out.write_vectored(&slices.map(std::io::IoSlice::new));
                         assert_eq!(sent.expect("the client reads"), 2);
                     }
                 });
                 let (mut first, mut second) = ([0], [0]);
                 let slices =
                     &mut [&mut first, &mut second].map(|slice| std::io::IoSliceMut::new(slice));
-                while (&*connection).read_vectored(slices)? == 2 {
+                while input.read_vectored(slices)? == 2 {
                     sender.send([slices[0][0], slices[1][0]])?;
                 }
                 drop(sender);

@@ -55,7 +55,8 @@ fn those_that_wait_for_their_client_are_freed_when_the_grace_is_over() {
         let running = Server::tcp("127.0.0.1:0")
             .strategy(strategy)
             .serve(move |connection| {
-                let result = io::copy(&mut &*connection, &mut &*connection);
+                let (mut input, mut out) = connection.split();
+                let result = io::copy(&mut input, &mut out);
                 sender.send(result).expect("the test listens");
                 Ok(()) // whatever the handler says
             })
