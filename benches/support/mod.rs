@@ -6,3 +6,5 @@ pub mod load;
 pub mod process;
 pub mod report;
 pub mod room;
+pub mod servers;
+pub mod visit;
