@@ -114,6 +114,8 @@ mod book {
     struct Introduction;
     #[doc = include_str!("../../docs/src/sans-io.md")]
     struct SansIo;
+    #[doc = include_str!("../../docs/src/recipes/servers.md")]
+    struct Servers;
     #[doc = include_str!("../../docs/src/recipes/udp.md")]
     struct Udp;
     #[doc = include_str!("../../docs/src/recipes/event-loop.md")]
