@@ -74,12 +74,11 @@ fn main() -> ExitCode {
 /// Takes each block as it comes. (`Pattern::Blocks` would join them.)
 fn receive(connection: &Connection) -> HandlerResult {
     let peer = connection.peer();
-    let mut blocks = FrameStream::new(connection, PATTERN);
     let limits = framing::Limits {
         max_frame_len: MAX_BLOCK_LEN,
         ..framing::Limits::default()
     };
-    blocks.decoder_mut().set_pattern(PATTERN, limits);
+    let mut blocks = FrameStream::with_limits(connection, PATTERN, limits);
     for count in 0..=MAX_BLOCKS {
         match blocks.read_frame()? {
             Some([]) => {

@@ -341,9 +341,7 @@ impl Input {
 }
 
 fn framed(text: &[u8]) -> Result<Bytes, FrameError> {
-    let mut frame = Vec::new();
-    Encoder::new(Pattern::Prefix(Prefix::U32Be)).encode(text, &mut frame)?;
-    Ok(frame.into())
+    Encoder::new(Pattern::Prefix(Prefix::U32Be)).frame(text)
 }
 
 /// The text without what could control the terminal. Whoever runs the server is a stranger too.

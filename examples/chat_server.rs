@@ -377,11 +377,9 @@ fn notice(text: &str) -> Bytes {
 }
 
 fn framed(text: &str) -> Bytes {
-    let mut frame = Vec::new();
     Encoder::new(Pattern::Prefix(Prefix::U32Be))
-        .encode(text.as_bytes(), &mut frame)
-        .expect("marks and heads make a text a few times longer at most");
-    frame.into()
+        .frame(text.as_bytes())
+        .expect("marks and heads make a text a few times longer at most")
 }
 
 /// The text with all lines but the first marked, so that none can look like one of the server's.

@@ -75,12 +75,11 @@ fn main() -> ExitCode {
 }
 
 fn receive(connection: &Connection, max_len: usize) -> HandlerResult {
-    let mut stream = FrameStream::new(connection, Pattern::ToEnd);
     let limits = framing::Limits {
         max_frame_len: max_len,
         ..framing::Limits::default()
     };
-    stream.decoder_mut().set_pattern(Pattern::ToEnd, limits);
+    let mut stream = FrameStream::with_limits(connection, Pattern::ToEnd, limits);
     // A stream that ends at once has no frame.
     let text = stream.read_frame()?.unwrap_or_default();
     writeln!(

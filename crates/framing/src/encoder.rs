@@ -1,6 +1,7 @@
 use std::fmt;
 use std::ops::Deref;
 
+use bytes::Bytes;
 use memchr::memchr;
 
 use crate::error::{Direction, FrameError};
@@ -68,6 +69,25 @@ impl Encoder {
         out.truncate(start + bytes);
         out.extend_from_slice(payload);
         Ok(())
+    }
+
+    /// Returns the frame of `payload`, to be shared: what goes to many is encoded once.
+    ///
+    /// ```
+    /// use framing::{Encoder, Pattern};
+    ///
+    /// let frame = Encoder::new(Pattern::Lines).frame(b"hello")?;
+    /// assert_eq!(frame, "hello\n");
+    /// # Ok::<(), framing::FrameError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn frame(&self, payload: &[u8]) -> Result<Bytes, FrameError> {
+        let mut frame = Vec::new();
+        self.encode(payload, &mut frame)?;
+        Ok(frame.into())
     }
 
     /// Returns what stands in front of `payload` in its frame, for a vectored write of head, payload and

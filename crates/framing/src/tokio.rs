@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::{Error, FrameError};
+use crate::limits::Limits;
 use crate::pattern::Pattern;
 use crate::queue::{FrameQueue, SLICES};
 
@@ -46,11 +47,19 @@ pub struct FrameStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
     /// Reads and writes frames of this pattern within the limits of
-    /// [`Limits::for_pattern`](crate::Limits::for_pattern).
+    /// [`Limits::for_pattern`].
     #[must_use]
     pub fn new(stream: S, pattern: Pattern) -> Self {
-        let queue = FrameQueue::new(Encoder::new(pattern.clone()));
-        Self::from_parts(stream, Decoder::new(pattern), queue)
+        let limits = Limits::for_pattern(&pattern);
+        Self::with_limits(stream, pattern, limits)
+    }
+
+    /// Reads frames of this pattern within these limits, and writes frames that are as long at most.
+    #[must_use]
+    pub fn with_limits(stream: S, pattern: Pattern, limits: Limits) -> Self {
+        let encoder = Encoder::with_max_frame_len(pattern.clone(), limits.max_frame_len);
+        let decoder = Decoder::with_limits(pattern, limits);
+        Self::from_parts(stream, decoder, FrameQueue::new(encoder))
     }
 
     /// Reads with this decoder, which may have bytes in it already, and writes through this queue.

@@ -256,3 +256,20 @@ fn queued_frames_leave_in_order_and_the_unread_tail_is_handed_over() -> Result<(
     );
     Ok(())
 }
+
+#[test]
+fn limits_hold_both_ways() {
+    let limits = Limits {
+        max_frame_len: 3,
+        ..Limits::default()
+    };
+    let mut stream = FrameStream::with_limits(Script::new(&[b"\0\0\0\x04four"]), U32, limits);
+    let Err(Error::Frame(FrameError::TooLong { limit: 3, .. })) = stream.write_frame(b"four")
+    else {
+        panic!("a frame of 4 bytes went out");
+    };
+    stream.write_frame(b"two").unwrap();
+    let Err(Error::Frame(FrameError::TooLong { limit: 3, .. })) = stream.read_frame() else {
+        panic!("a frame of 4 bytes came in");
+    };
+}
