@@ -120,7 +120,7 @@ impl Bound {
     }
 
     /// Makes the socket listen, if it does not yet, and the service that its connections have.
-    fn activate(&mut self) -> io::Result<Arc<Service>> {
+    pub(crate) fn activate(&mut self) -> io::Result<Arc<Service>> {
         if !matches!(self.role, Role::Server(_)) {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,

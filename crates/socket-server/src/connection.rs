@@ -301,6 +301,6 @@ fn waits(socket: impl AsFd, until: Instant) -> bool {
 /// The most that one write takes.
 const PIECE: usize = 256 << 10;
 /// How long a peer that still sends when the handler has returned may take to finish.
-const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How much of what it sends is taken off.
-const MAX_TAKEN: usize = 1 << 20;
+pub(crate) const MAX_TAKEN: usize = 1 << 20;

@@ -362,7 +362,6 @@ impl Gate {
 
 /// The same for tasks: they are woken when they should ask again.
 #[cfg(feature = "tokio")]
-#[expect(dead_code, reason = "the tokio side comes next")]
 impl Gate {
     /// As [`wait_turn`](Self::wait_turn).
     pub(crate) fn poll_turn(&self, cx: &Context<'_>) -> Poll<Turn> {
@@ -372,6 +371,11 @@ impl Gate {
     /// As [`wait_idle`](Self::wait_idle).
     pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
         self.poll(cx, State::is_idle)
+    }
+
+    /// As [`wait_failure`](Self::wait_failure).
+    pub(crate) fn poll_failure(&self, cx: &Context<'_>) -> Poll<io::Error> {
+        self.poll(cx, |state| state.failure.take())
     }
 
     fn poll<T>(&self, cx: &Context<'_>, is_time: impl FnOnce(&mut State) -> Option<T>) -> Poll<T> {

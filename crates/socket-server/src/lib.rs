@@ -172,6 +172,8 @@ mod socket;
 mod sources;
 mod stats;
 mod strategy;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod watchdog;
 
 pub use address::Address;

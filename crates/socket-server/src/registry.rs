@@ -1,5 +1,5 @@
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct State {
 /// looks at all of them now and then.
 #[derive(Debug)]
 pub(crate) struct Open {
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Socket,
     gate: Arc<Gate>,
     began: u64,
     read_by: AtomicU64,
@@ -56,9 +56,29 @@ pub(crate) struct Open {
     is_severed: AtomicBool,
 }
 
+/// The socket of a connection.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    /// Of a thread.
+    Thread(OwnedFd),
+    /// Of a task.
+    #[cfg(feature = "tokio")]
+    Task(crate::tokio::Stream),
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Thread(socket) => socket.as_fd(),
+            #[cfg(feature = "tokio")]
+            Self::Task(stream) => stream.as_fd(),
+        }
+    }
+}
+
 impl Registry {
     /// Adds a connection until what it returns is dropped.
-    pub(crate) fn add(self: &Arc<Self>, socket: OwnedFd, gate: &Arc<Gate>) -> Registered {
+    pub(crate) fn add(self: &Arc<Self>, socket: Socket, gate: &Arc<Gate>) -> Registered {
         let open = Arc::new(Open {
             socket,
             gate: Arc::clone(gate),
@@ -135,6 +155,12 @@ impl Registered {
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }
+
+    /// Its number among the open connections; another's when it is gone.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
 }
 
 impl std::ops::Deref for Registered {
@@ -188,6 +214,32 @@ impl Open {
                 Ok(len)
             }
             Err(error) => Err(self.error(error.into())),
+        }
+    }
+
+    /// Before a task waits to read, which it may do again and again: the deadline stays.
+    ///
+    /// # Errors
+    ///
+    /// The connection was cut.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn await_read(&self) -> io::Result<()> {
+        match self.read_by.load(Ordering::Relaxed) {
+            NEVER => self.begin_read(),
+            _ => self.check(),
+        }
+    }
+
+    /// Before a task waits to write.
+    ///
+    /// # Errors
+    ///
+    /// The connection was cut.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn await_write(&self) -> io::Result<()> {
+        match self.write_by.load(Ordering::Relaxed) {
+            NEVER => self.begin_write(),
+            _ => Ok(()),
         }
     }
 
@@ -297,7 +349,8 @@ impl Open {
         }
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// What a read gives after a cut.
+    pub(crate) fn check(&self) -> io::Result<()> {
         self.cut.get().map_or(Ok(()), |cut| Err(cut.to_error()))
     }
 

@@ -174,4 +174,4 @@ impl fmt::Debug for Running {
 }
 
 /// How long handlers may take to notice that their connection was cut.
-const AFTER_CUT: Duration = Duration::from_secs(1);
+pub(crate) const AFTER_CUT: Duration = Duration::from_secs(1);

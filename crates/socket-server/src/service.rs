@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::{fmt, io};
 
-use crate::gate::{Gate, Outcome};
-use crate::registry::Registry;
+use crate::gate::{Gate, Outcome, Permit};
+use crate::registry::{Registered, Registry, Socket};
 use crate::{Address, Connection, Failure, Limits, Peer, Refused, connection, proxy, watchdog};
 
 /// What a handler returns: any error will do, through `?`.
@@ -58,7 +58,7 @@ pub(crate) struct Service {
     pub(crate) gate: Arc<Gate>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) address: Address,
-    hooks: Hooks,
+    pub(crate) hooks: Hooks,
 }
 
 impl Service {
@@ -77,15 +77,18 @@ impl Service {
 
     /// Takes in a newcomer, if no limit is in the way; else tells it so. Never waits.
     pub(crate) fn admit(self: &Arc<Self>, socket: OwnedFd, peer: Peer) -> Option<Connection> {
+        let (open, permit) = self.take_in(Socket::Thread(socket), &peer)?;
+        Some(Connection::new(open, peer, permit, Arc::clone(self)))
+    }
+
+    /// The same, for whoever makes a connection of his own of it.
+    pub(crate) fn take_in(&self, socket: Socket, peer: &Peer) -> Option<(Registered, Permit)> {
         // A proxy's connections are counted for those behind it, once they are known. A question that
         // panics is asked again where that costs this connection alone.
-        let is_proxied = catch_unwind(AssertUnwindSafe(|| self.hooks.is_proxied(&peer)));
+        let is_proxied = catch_unwind(AssertUnwindSafe(|| self.hooks.is_proxied(peer)));
         let network = peer.network().filter(|_| !is_proxied.unwrap_or(true));
         match self.gate.admit(network) {
-            Ok(permit) => {
-                let open = self.registry.add(socket, &self.gate);
-                Some(Connection::new(open, peer, permit, Arc::clone(self)))
-            }
+            Ok(permit) => Some((self.registry.add(socket, &self.gate), permit)),
             Err(refused) => {
                 tracing::debug!(%peer, %refused, "refused");
                 connection::refuse(&socket, self);
