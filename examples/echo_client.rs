@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use auth_hmac::ChallengeOptions;
 use auth_hmac::blocking::{Untimed, answer, initiate};
 use clap::Parser;
 use examples::{Address, KeyOptions, Logging, Proof};
@@ -73,7 +72,7 @@ fn authenticate(socket: &Socket, proof: &Proof) -> Result<(), auth_hmac::Error> 
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
     let mut stream = Untimed(socket);
     match proof {
-        Proof::Challenge(key) => answer(&mut stream, key, &ChallengeOptions::default())?,
+        Proof::Challenge(key, options) => answer(&mut stream, key, options)?,
         Proof::Mutual(key, options) => initiate(&mut stream, key, options).map(drop)?,
     }
     Ok(socket.set_read_timeout(None)?)

@@ -18,15 +18,18 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use auth_hmac::blocking::{Untimed, challenge, respond};
-use auth_hmac::{AuthError, Challenge, ChallengeOptions, Handshake, fresh_nonce};
+use auth_hmac::{AuthError, Challenge, Handshake, fresh_nonce};
 use cidr::{AccessList, Cidr};
 use clap::Parser;
 use event_loop::{Context, Options, Outgoing, Peer, StreamHandler};
 use examples::{Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Proof, Serving, Strategy};
-use framing::{Decoder, Delimiter, Pattern};
+use framing::tokio::FrameStream;
+use framing::{Decoder, Delimiter, FrameError, Pattern};
 use socket_server::{Connection, HandlerResult};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Sends back whatever arrives
 #[derive(Parser)]
@@ -73,17 +76,21 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         proof: args.key.load()?,
         lines: args.lines,
     };
-    match serving.strategy() {
-        Strategy::Loop => serve_on_a_loop(&listen, serving.options(), service),
-        _ => {
-            let access = service.access.clone();
-            let server = serving.server(&listen);
-            let server = server.verify(move |peer| is_let_in(&access, peer.ip()));
-            examples::serve(&listen, server, move |connection| {
-                echo(connection, &service)
-            })
-        }
+    let strategy = serving.strategy();
+    if strategy == Strategy::Loop {
+        return serve_on_a_loop(&listen, serving.options(), service);
     }
+    let access = service.access.clone();
+    let server = serving.server(&listen);
+    let server = server.verify(move |peer| is_let_in(&access, peer.ip()));
+    if strategy == Strategy::Tokio {
+        let service = Arc::new(service);
+        let handler = move |connection| echo_on_tokio(connection, Arc::clone(&service));
+        return examples::serve_on_tokio(&listen, server, handler);
+    }
+    examples::serve(&listen, server, move |connection| {
+        echo(connection, &service)
+    })
 }
 
 /// Whether the access list lets this peer in. It has no say about the clients of a Unix socket.
@@ -115,8 +122,67 @@ fn authenticate(connection: &Connection, proof: &Proof) -> Result<(), auth_hmac:
     // The server cuts a handshake that takes too long.
     let mut stream = Untimed(connection);
     match proof {
-        Proof::Challenge(key) => challenge(&mut stream, key, &ChallengeOptions::default()),
+        Proof::Challenge(key, options) => challenge(&mut stream, key, options),
         Proof::Mutual(key, options) => respond(&mut stream, &key.clone().into(), options).map(drop),
+    }
+}
+
+/// The handler on tokio.
+async fn echo_on_tokio(
+    connection: socket_server::tokio::Connection,
+    service: Arc<Service>,
+) -> HandlerResult {
+    let mut connection = &connection;
+    if let Some(proof) = &service.proof {
+        // In a box, which is gone afterwards: it is larger than all that a silent client needs.
+        let login = Box::pin(authenticate_on_tokio(connection, proof));
+        connection.handshake(login).await?;
+    }
+    if service.lines {
+        return echo_lines_on_tokio(connection).await;
+    }
+    loop {
+        // Thousands may be silent: a buffer is only there while there is something to put in.
+        connection.readable().await?;
+        let mut buffer = vec![0; 16 << 10];
+        match connection.read(&mut buffer).await? {
+            0 => return Ok(()),
+            count => connection.write_all(&buffer[..count]).await?,
+        }
+    }
+}
+
+async fn echo_lines_on_tokio(connection: &socket_server::tokio::Connection) -> HandlerResult {
+    let mut lines = FrameStream::new(connection, end_of_line());
+    loop {
+        match lines.read_bytes().await {
+            Ok(Some(line)) => {
+                lines.send(line)?;
+                lines.flush().await?;
+            }
+            Ok(None) => return Ok(()),
+            Err(framing::Error::Frame(FrameError::Unterminated { .. })) => {
+                let (mut connection, last) = lines.into_parts();
+                return Ok(connection.write_all(&last).await?);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn authenticate_on_tokio(
+    mut connection: &socket_server::tokio::Connection,
+    proof: &Proof,
+) -> Result<(), auth_hmac::Error> {
+    match proof {
+        Proof::Challenge(key, options) => {
+            auth_hmac::tokio::challenge(&mut connection, key, options).await
+        }
+        Proof::Mutual(key, options) => {
+            let keys = key.clone().into();
+            let session = auth_hmac::tokio::respond(&mut connection, &keys, options).await;
+            session.map(drop)
+        }
     }
 }
 
@@ -132,7 +198,7 @@ fn serve_on_a_loop(
     examples::serve_on_a_loop(listen, options, move |peer| Conversation {
         peer,
         stage: Stage::Accepted,
-        lines: service.lines.then(decoder),
+        lines: service.lines.then(|| Decoder::new(end_of_line())),
         service: Rc::clone(&service),
     })
 }
@@ -242,8 +308,8 @@ impl Login {
     fn begin(proof: &Proof) -> io::Result<Self> {
         let nonce = fresh_nonce()?;
         Ok(match proof {
-            Proof::Challenge(key) => {
-                Self::Challenge(Challenge::asker(key, &ChallengeOptions::default(), nonce))
+            Proof::Challenge(key, options) => {
+                Self::Challenge(Challenge::asker(key, options, nonce))
             }
             Proof::Mutual(key, options) => {
                 let handshake = Handshake::responder(&key.clone().into(), options, nonce);
@@ -277,13 +343,12 @@ impl Login {
     }
 }
 
-const END: &[u8] = b"\n";
-
-fn decoder() -> Decoder {
-    let end = Delimiter::new(END).expect("one byte is a delimiter");
-    // Not `Pattern::Lines`, which takes off a carriage return too.
-    Decoder::new(Pattern::Delimiter(end))
+/// Not `Pattern::Lines`, which takes off a carriage return too.
+fn end_of_line() -> Pattern {
+    Pattern::Delimiter(Delimiter::new(END).expect("one byte is a delimiter"))
 }
+
+const END: &[u8] = b"\n";
 
 fn ip(peer: Peer) -> Option<IpAddr> {
     match peer {

@@ -18,6 +18,7 @@ use examples::{Address, Logging, Serving, Strategy};
 use framing::blocking::FrameStream;
 use framing::{Decoder, Delimiter, FrameError, Limits, Pattern};
 use socket_server::{Connection, HandlerResult};
+use tokio::io::AsyncWriteExt;
 
 /// Answers questions about the Zen of Python
 #[derive(Parser)]
@@ -46,9 +47,12 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             let accept = |peer| Conversation {
                 peer,
                 has_begun: false,
-                questions: questions(),
+                questions: Decoder::with_limits(pattern(), limits()),
             };
             examples::serve_on_a_loop(listen, serving.options(), accept)
+        }
+        Strategy::Tokio => {
+            examples::serve_on_tokio(listen, serving.server(listen), converse_on_tokio)
         }
         _ => examples::serve(listen, serving.server(listen), converse),
     }
@@ -67,14 +71,15 @@ fn answer(question: &[u8]) -> &'static str {
 /// A longer question ends the connection.
 const MAX_QUESTION_LEN: usize = 1024;
 
-fn questions() -> Decoder {
-    let end = Delimiter::new(b"?").expect("one byte is a delimiter");
-    let pattern = Pattern::Delimiter(end);
-    let limits = Limits {
+fn pattern() -> Pattern {
+    Pattern::Delimiter(Delimiter::new(b"?").expect("one byte is a delimiter"))
+}
+
+fn limits() -> Limits {
+    Limits {
         max_frame_len: MAX_QUESTION_LEN,
-        ..Limits::for_pattern(&pattern)
-    };
-    Decoder::with_limits(pattern, limits)
+        ..Limits::default()
+    }
 }
 
 /// Tells of a peer who hung up, and had sent this since its last question.
@@ -93,13 +98,32 @@ fn report_half_sent(peer: impl Display, sent: &[u8]) {
 
 /// The handler of all strategies that block.
 fn converse(connection: &mut Connection) -> HandlerResult {
-    let mut frames = FrameStream::new(&*connection, Pattern::ToEnd);
-    *frames.decoder_mut() = questions();
+    let mut frames = FrameStream::with_limits(&*connection, pattern(), limits());
     loop {
         match frames.read_frame() {
             Ok(Some(question)) => {
                 let answer = answer(question);
                 frames.stream_mut().write_all(answer.as_bytes())?;
+            }
+            Ok(None) => return Ok(()),
+            Err(framing::Error::Frame(FrameError::Unterminated { .. })) => {
+                let (connection, unread) = frames.into_parts();
+                report_half_sent(connection.peer(), &unread);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The handler on tokio.
+async fn converse_on_tokio(connection: socket_server::tokio::Connection) -> HandlerResult {
+    let mut frames = framing::tokio::FrameStream::with_limits(&connection, pattern(), limits());
+    loop {
+        match frames.read_frame().await {
+            Ok(Some(question)) => {
+                let answer = answer(question);
+                frames.stream_mut().write_all(answer.as_bytes()).await?;
             }
             Ok(None) => return Ok(()),
             Err(framing::Error::Frame(FrameError::Unterminated { .. })) => {
@@ -135,7 +159,7 @@ impl StreamHandler for Conversation {
     }
 
     fn peer_finished(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
-        let questions = std::mem::replace(&mut self.questions, questions());
+        let questions = std::mem::replace(&mut self.questions, Decoder::new(Pattern::ToEnd));
         report_half_sent(self.peer, &questions.into_unread());
         out.end();
     }

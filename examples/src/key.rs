@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use auth_hmac::{ChallengeKey, HandshakeOptions, Key};
+use auth_hmac::{ChallengeKey, ChallengeOptions, HandshakeOptions, Key};
 
-use crate::Address;
+use crate::{Address, HANDSHAKE_TIMEOUT};
 
 /// The key that clients, or both sides, have to know.
 #[derive(Clone, Debug, clap::Args)]
@@ -17,7 +17,8 @@ pub struct KeyOptions {
     /// A file with the key; the end of the line behind it does not count
     #[arg(long, value_name = "PATH", group = "key")]
     authkey_file: Option<PathBuf>,
-    /// Have both sides prove that they know the key, not the client alone; takes 16 bytes at least
+    /// Have both sides prove that they know the key, which has 16 bytes at least, not the client alone.
+    /// What follows travels unprotected either way
     #[arg(long, requires = "key")]
     mutual: bool,
 }
@@ -26,7 +27,7 @@ pub struct KeyOptions {
 #[derive(Clone, Debug)]
 pub enum Proof {
     /// It answers a challenge.
-    Challenge(ChallengeKey),
+    Challenge(ChallengeKey, ChallengeOptions),
     /// It and the server prove themselves to each other.
     Mutual(Key, HandshakeOptions),
 }
@@ -51,13 +52,18 @@ impl KeyOptions {
             (None, Some(path)) => {
                 let mut secret = std::fs::read(path)
                     .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-                secret.truncate(secret.trim_ascii_end().len());
+                for end in [b'\n', b'\r'] {
+                    secret.pop_if(|last| *last == end);
+                }
                 secret
             }
             (None, None) => return Ok(None),
         };
+        // For the client. A server cuts logins itself, and sooner.
+        let timeout = 2 * HANDSHAKE_TIMEOUT;
         if self.mutual {
             let options = HandshakeOptions {
+                timeout,
                 context: b"echo".into(),
                 ..HandshakeOptions::default()
             };
@@ -69,7 +75,7 @@ impl KeyOptions {
                 "WEAK KEY: it has less than 16 bytes; whoever overhears one login can find it by trying"
             );
         }
-        Ok(Some(Proof::Challenge(key)))
+        Ok(Some(Proof::Challenge(key, ChallengeOptions { timeout })))
     }
 }
 

@@ -55,7 +55,7 @@ pub use clock::{ctime, is_ctime};
 pub use gate::{Desk, Gate, Limit};
 pub use key::{KeyOptions, Proof};
 pub use logging::Logging;
-pub use serving::{HANDSHAKE_TIMEOUT, Serving, Strategy, serve, serve_on_a_loop};
+pub use serving::{HANDSHAKE_TIMEOUT, Serving, Strategy, serve, serve_on_a_loop, serve_on_tokio};
 pub use stopping::{Signals, stop_on_signals};
 pub use summary::{Totals, summary};
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use event_loop::{EventLoop, Options, Peer, StreamHandler};
 use socket_server::{Connection, HandlerResult, Limits, Server};
+use tokio::runtime::Runtime;
 
 use crate::{
     Address, GRACE, Signals, announce, cannot_listen, raise_file_limit, stop_on_signals, summary,
@@ -50,6 +51,8 @@ pub enum Strategy {
     Prefork,
     /// One thread, one event loop
     Loop,
+    /// Tasks on tokio
+    Tokio,
 }
 
 /// How long a client may take to prove itself.
@@ -64,7 +67,7 @@ impl Serving {
         self.strategy
     }
 
-    /// A server for all structures but the event loop.
+    /// A server for all structures but the event loop. (On tokio it serves by [`serve_on_tokio`].)
     pub fn server(&self, listen: &Address) -> Server {
         let workers = |default| self.workers.map_or(default, NonZeroUsize::get);
         let strategy = match self.strategy {
@@ -76,7 +79,10 @@ impl Serving {
             Strategy::Prefork => socket_server::Strategy::Prefork {
                 workers: workers(16),
             },
-            Strategy::Threads | Strategy::Loop => socket_server::Strategy::Threads,
+            // The last two do without.
+            Strategy::Threads | Strategy::Loop | Strategy::Tokio => {
+                socket_server::Strategy::Threads
+            }
         };
         // As with the recipes' servers, those for whom there is no process wait.
         let refusal = match self.strategy {
@@ -131,6 +137,29 @@ pub fn serve(
     announce(running.address())?;
     signals.wait();
     let stats = running.shutdown(GRACE);
+    tracing::info!("{}", summary(&stats));
+    Ok(())
+}
+
+/// Serves `listen` by tasks on tokio until a signal comes.
+///
+/// # Errors
+///
+/// Whatever keeps it from listening or serving.
+pub fn serve_on_tokio<F: Future<Output = HandlerResult> + Send + 'static>(
+    listen: &Address,
+    server: Server,
+    handler: impl Fn(socket_server::tokio::Connection) -> F + Send + Sync + 'static,
+) -> Result<(), Box<dyn Error>> {
+    raise_file_limit()?;
+    let runtime = Runtime::new()?;
+    let running = runtime
+        .block_on(async { server.serve_tokio(handler) })
+        .map_err(|error| cannot_listen(listen, &error))?;
+    let mut signals = Signals::watch()?;
+    announce(running.address())?;
+    signals.wait();
+    let stats = runtime.block_on(running.shutdown(GRACE));
     tracing::info!("{}", summary(&stats));
     Ok(())
 }

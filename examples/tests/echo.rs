@@ -54,7 +54,7 @@ fn one_that_does_not_read_holds_up_nobody() {
 
 #[test]
 fn turns_away_whom_it_has_no_room_for() {
-    for strategy in ["threads", "loop"] {
+    for strategy in ["threads", "loop", "tokio"] {
         let server = start(strategy, &["--max-connections", "1"]);
         let first = connect(&server);
         echo(&first, b"x");

@@ -155,6 +155,7 @@ fn one_hundred_silent_clients_delay_nobody() {
         ("pool", "128"),
         ("fork", "128"),
         ("loop", "1"),
+        ("tokio", "1"),
     ];
     let silent: Vec<_> = servers
         .iter()

@@ -282,7 +282,7 @@ fn without_descriptors_it_neither_spins_nor_dies() {
 #[test]
 fn who_leaves_makes_room_for_who_waits_for_a_descriptor() {
     // Under the others, few are connected at a time.
-    for strategy in ["threads", "fork", "loop"] {
+    for strategy in ["threads", "fork", "loop", "tokio"] {
         let mut limited = Command::new("sh");
         limited.args(["-c", r#"ulimit -n 64 && exec "$0" "$@""#]);
         limited.arg(support::path("echo_server"));
@@ -305,9 +305,9 @@ fn ten_thousand_idle_connections_are_cheap() {
     const COUNT: usize = 10_000;
     // This process needs as many descriptors as the server.
     examples::raise_file_limit().unwrap();
-    for strategy in ["loop"] {
+    for strategy in ["loop", "tokio"] {
         let count = COUNT.to_string();
-        let options = ["--max-connections", &count];
+        let options = ["--max-connections", &count, "--max-per-address", &count];
         let server = start(strategy, &options);
         // What the server needs in any case, it has needed now.
         assert_eq!(exchange(&connect(&server), b"first"), b"first");

@@ -6,7 +6,9 @@ use std::net::{Shutdown, TcpStream};
 use super::{DEADLINE, Program};
 
 /// Every value of `--strategy`.
-pub(crate) const STRATEGIES: &[&str] = &["serial", "threads", "pool", "fork", "prefork", "loop"];
+pub(crate) const STRATEGIES: &[&str] = &[
+    "serial", "threads", "pool", "fork", "prefork", "loop", "tokio",
+];
 
 /// Runs a test for all strategies at the same time, each on a thread named after it.
 pub(crate) fn at_once(test: impl Fn(&str) + Sync) {
