@@ -170,7 +170,10 @@ fn obey(control: &Control, service: &Service, receive: Receive) -> bool {
                 service.gate.suspend();
                 done(control);
             }
-            Message::Resume => service.gate.resume(),
+            Message::Resume => {
+                service.gate.resume();
+                done(control);
+            }
             Message::Stop => service.gate.stop(),
             Message::Refuse(refused) => service.registry.refuse_all(refused, service),
             _ => return false,

@@ -34,7 +34,8 @@ pub(super) enum Message {
     Refuse(Refused),
     /// To the parent: `serve` was reached, the socket is being served.
     Serving,
-    /// To the parent: [`Limits`](Self::Limits) or [`Suspend`](Self::Suspend) has been done.
+    /// To the parent: [`Limits`](Self::Limits), [`Suspend`](Self::Suspend) or
+    /// [`Resume`](Self::Resume) has been done.
     Done,
     /// To the parent: the connection's handshake begins.
     HandshakeBegins,

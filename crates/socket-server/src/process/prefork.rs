@@ -8,11 +8,11 @@ use super::board::{Board, Entry};
 use super::message::Message;
 use super::spawn::Worker;
 use super::watch::{Notice, Watch};
+use crate::Stats;
 use crate::acceptor::{Listener, Pauses};
 use crate::gate;
 use crate::running::Engine;
 use crate::service::Service;
-use crate::{Limits, Stats};
 
 /// The parent's side of `Strategy::Prefork`: starts the workers, and again those that end.
 pub(crate) struct Prefork {
@@ -115,8 +115,8 @@ impl Prefork {
         };
         let worker = Worker::start(self.server)?;
         let message = Message::Accept {
-            limits: self.limits_for(place),
-            is_suspended: self.service.gate.is_suspended(),
+            limits: self.service.gate.limits(),
+            is_suspended: self.is_off(place),
             worker: place,
             workers: state.places.len(),
         };
@@ -243,30 +243,21 @@ impl Prefork {
         }
     }
 
-    /// The limits of a worker. It has one connection at a time, so the number of workers that accept
-    /// is the number of connections.
-    fn limits_for(&self, place: usize) -> Limits {
-        let limits = self.service.gate.limits();
-        if place < limits.max_connections {
-            return limits;
-        }
-        Limits {
-            max_connections: 0,
-            // With something to say it would accept and refuse.
-            refusal: b"".into(),
-            ..limits
+    /// Whether the worker of a place is not to accept. It has one connection at a time, so the number
+    /// of workers that accept is the number of connections.
+    fn is_off(&self, place: usize) -> bool {
+        let gate = &self.service.gate;
+        gate.is_suspended() || place >= gate.limits().max_connections
+    }
+
+    fn tell(&self, message: &Message) {
+        for hired in self.state().places.iter().flat_map(|place| &place.worker) {
+            hired.worker.tell(message);
         }
     }
 
-    fn tell(&self, message: impl Fn(usize) -> Message) {
-        for (index, place) in self.state().places.iter().enumerate() {
-            if let Some(hired) = &place.worker {
-                hired.worker.tell(&message(index));
-            }
-        }
-    }
-
-    /// The same, and waits until it has been done, so that it holds for whoever comes after this.
+    /// Tells each worker something, and waits until it has been done, so that it holds for whoever comes
+    /// after this.
     fn tell_and_wait(&self, message: impl Fn(usize) -> Message) {
         let mut state = self.state();
         for (index, place) in state.places.iter_mut().enumerate() {
@@ -292,12 +283,12 @@ impl Prefork {
 impl Engine for Prefork {
     fn close(&self) {
         self.state().listener = None;
-        self.tell(|_| Message::Stop);
+        self.tell(&Message::Stop);
         self.watch.wake();
     }
 
     fn cut_off(&self) {
-        self.tell(|_| Message::Cut);
+        self.tell(&Message::Cut);
     }
 
     fn give_up(&self) -> bool {
@@ -310,15 +301,18 @@ impl Engine for Prefork {
     }
 
     fn phase_changed(&self) {
-        if self.service.gate.is_suspended() {
-            self.tell_and_wait(|_| Message::Suspend);
-        } else {
-            self.tell(|_| Message::Resume);
-        }
+        self.tell_and_wait(|place| {
+            if self.is_off(place) {
+                Message::Suspend
+            } else {
+                Message::Resume
+            }
+        });
     }
 
     fn limits_changed(&self) {
-        self.tell_and_wait(|place| Message::Limits(self.limits_for(place)));
+        self.tell_and_wait(|_| Message::Limits(self.service.gate.limits()));
+        self.phase_changed();
     }
 
     fn stats(&self) -> Stats {
