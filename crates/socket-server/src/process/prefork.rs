@@ -122,9 +122,14 @@ impl Prefork {
         };
         let sockets = [listener.socket.as_fd(), self.board.as_fd()];
         let watched = self.watch.add(place as u64, &worker);
-        if let Err(error) = watched.and_then(|()| worker.control.send(&message, &sockets)) {
-            worker.discard();
-            return Err(error);
+        match watched.and_then(|()| worker.control.send(&message, &sockets)) {
+            // It has ended already: that is noticed like every other end.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                worker.discard();
+                return Err(error);
+            }
+            Ok(()) => {}
         }
         let place = &mut state.places[place];
         place.worker = Some(Hired {
