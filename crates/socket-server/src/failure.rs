@@ -89,6 +89,20 @@ impl Error for Failure {
     }
 }
 
+impl Timeout {
+    /// Returns how long it was.
+    #[must_use]
+    pub fn limit(self) -> Duration {
+        match self {
+            Self::FirstByte(limit)
+            | Self::Idle(limit)
+            | Self::Write(limit)
+            | Self::Handshake(limit)
+            | Self::Total(limit) => limit,
+        }
+    }
+}
+
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -29,7 +29,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long the handler's first read may wait for a byte. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
-    /// How long each later read may wait, and each write. Default 5 minutes.
+    /// How long each later read may wait, and each write. While something is written on another
+    /// thread, a read may wait for longer. Default 5 minutes.
     pub idle_timeout: Option<Duration>,
     /// How long a connection may be open in all. Default 24 h.
     pub total_timeout: Option<Duration>,

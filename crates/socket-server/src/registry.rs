@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::net::{Shutdown, shutdown};
 
 use crate::failure::Cut;
-use crate::gate::{Gate, NEVER, Wait};
+use crate::gate::{Gate, NEVER, Wait, micros};
 use crate::service::Service;
 use crate::{Refused, Timeout, connection};
 
@@ -35,17 +35,18 @@ pub(crate) struct State {
 
 /// One open connection: its socket, its deadlines, and why it was cut.
 ///
-/// Times are microseconds since the server began. A read or write that is going to wait says until when
+/// Times are microseconds since the server began. A read or write that is going to wait says since when
 /// ([`begin_read`](Self::begin_read)); nothing is set in the socket, and no timer is armed: the watchdog
-/// looks at all of them now and then.
+/// looks at all of them now and then, and at the timeouts as they are then.
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) socket: Socket,
     gate: Arc<Gate>,
     began: u64,
-    read_by: AtomicU64,
-    write_by: AtomicU64,
-    handshake_by: AtomicU64,
+    /// Since when a read waits; [`NEVER`] while none does.
+    reading_since: AtomicU64,
+    writing_since: AtomicU64,
+    shaking_since: AtomicU64,
     /// The idle timeout of this connection, where it differs from the server's; 0 if not.
     own_idle: AtomicU64,
     has_read: AtomicBool,
@@ -83,9 +84,9 @@ impl Registry {
             socket,
             gate: Arc::clone(gate),
             began: gate.now(),
-            read_by: AtomicU64::new(NEVER),
-            write_by: AtomicU64::new(NEVER),
-            handshake_by: AtomicU64::new(NEVER),
+            reading_since: AtomicU64::new(NEVER),
+            writing_since: AtomicU64::new(NEVER),
+            shaking_since: AtomicU64::new(NEVER),
             own_idle: AtomicU64::new(0),
             has_read: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -180,19 +181,14 @@ impl Drop for Registered {
 }
 
 impl Open {
-    /// Before a read that may wait: sets its deadline.
+    /// Before a read that may wait: its deadline counts from now.
     ///
     /// # Errors
     ///
     /// The connection was cut.
     pub(crate) fn begin_read(&self) -> io::Result<()> {
-        let timeout = if self.has_read.load(Ordering::Relaxed) {
-            self.idle_timeout()
-        } else {
-            self.gate.timeout(Wait::FirstByte)
-        };
         self.check()?;
-        self.begin(&self.read_by, timeout);
+        self.reading_since.store(self.gate.now(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -201,7 +197,7 @@ impl Open {
         &self,
         result: Result<usize, E>,
     ) -> io::Result<usize> {
-        self.read_by.store(NEVER, Ordering::Relaxed);
+        self.reading_since.store(NEVER, Ordering::Relaxed);
         match result {
             // Cutting makes a read end as if the peer had finished.
             Ok(0) => {
@@ -224,7 +220,7 @@ impl Open {
     /// The connection was cut.
     #[cfg(feature = "tokio")]
     pub(crate) fn await_read(&self) -> io::Result<()> {
-        match self.read_by.load(Ordering::Relaxed) {
+        match self.reading_since.load(Ordering::Relaxed) {
             NEVER => self.begin_read(),
             _ => self.check(),
         }
@@ -237,7 +233,7 @@ impl Open {
     /// The connection was cut.
     #[cfg(feature = "tokio")]
     pub(crate) fn await_write(&self) -> io::Result<()> {
-        match self.write_by.load(Ordering::Relaxed) {
+        match self.writing_since.load(Ordering::Relaxed) {
             NEVER => self.begin_write(),
             _ => Ok(()),
         }
@@ -248,7 +244,7 @@ impl Open {
         self.has_read.store(false, Ordering::Relaxed);
     }
 
-    /// Before a write that may wait: sets its deadline.
+    /// Before a write that may wait: its deadline counts from now.
     ///
     /// # Errors
     ///
@@ -257,7 +253,7 @@ impl Open {
         if self.is_severed.load(Ordering::Relaxed) {
             self.check()?;
         }
-        self.begin(&self.write_by, self.idle_timeout());
+        self.writing_since.store(self.gate.now(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -266,21 +262,26 @@ impl Open {
         &self,
         result: Result<usize, E>,
     ) -> io::Result<usize> {
-        self.write_by.store(NEVER, Ordering::Relaxed);
-        result.map_err(|error| self.error(error.into()))
+        self.writing_since.store(NEVER, Ordering::Relaxed);
+        let len = result.map_err(|error| self.error(error.into()))?;
+        // A peer that takes something is not idle, whoever waits for it to speak meanwhile.
+        let waits_since = self.reading_since.load(Ordering::Relaxed);
+        if waits_since != NEVER && self.has_read.load(Ordering::Relaxed) {
+            let (relaxed, now) = (Ordering::Relaxed, self.gate.now());
+            // It fails when that wait is over.
+            let _ = (self.reading_since).compare_exchange(waits_since, now, relaxed, relaxed);
+        }
+        Ok(len)
     }
 
     /// Sets or takes off the deadline of a handshake.
     pub(crate) fn set_handshake(&self, is_on: bool) {
-        let by = match self.gate.timeout(Wait::Handshake) {
-            timeout if is_on => self.gate.now().saturating_add(timeout),
-            _ => NEVER,
-        };
-        self.handshake_by.store(by, Ordering::Relaxed);
+        let since = if is_on { self.gate.now() } else { NEVER };
+        self.shaking_since.store(since, Ordering::Relaxed);
     }
 
     pub(crate) fn set_idle_timeout(&self, timeout: Option<Duration>) {
-        let timeout = timeout.map_or(NEVER, |timeout| crate::gate::micros(timeout).max(1));
+        let timeout = timeout.map_or(NEVER, |timeout| micros(timeout).max(1));
         self.own_idle.store(timeout, Ordering::Relaxed);
     }
 
@@ -312,41 +313,30 @@ impl Open {
         if self.own_idle.load(Ordering::Relaxed) != 0 {
             *next = (*next).min(now.saturating_add(self.idle_timeout()));
         }
-        let total = self.gate.timeout(Wait::Total);
-        let first = !self.has_read.load(Ordering::Relaxed);
+        let limit = |wait| Duration::from_micros(self.gate.timeout(wait));
         let idle = Duration::from_micros(self.idle_timeout());
-        let deadlines = [
+        let reading = match self.has_read.load(Ordering::Relaxed) {
+            true => Timeout::Idle(idle),
+            false => Timeout::FirstByte(limit(Wait::FirstByte)),
+        };
+        let since = |since: &AtomicU64| since.load(Ordering::Relaxed);
+        let waits = [
+            (self.began, Timeout::Total(limit(Wait::Total))),
             (
-                self.began.saturating_add(total),
-                Timeout::Total(Duration::from_micros(total)),
+                since(&self.shaking_since),
+                Timeout::Handshake(limit(Wait::Handshake)),
             ),
-            (
-                self.handshake_by.load(Ordering::Relaxed),
-                Timeout::Handshake(Duration::from_micros(self.gate.timeout(Wait::Handshake))),
-            ),
-            (
-                self.read_by.load(Ordering::Relaxed),
-                if first {
-                    Timeout::FirstByte(Duration::from_micros(self.gate.timeout(Wait::FirstByte)))
-                } else {
-                    Timeout::Idle(idle)
-                },
-            ),
-            (self.write_by.load(Ordering::Relaxed), Timeout::Write(idle)),
+            (since(&self.reading_since), reading),
+            (since(&self.writing_since), Timeout::Write(idle)),
         ];
-        for (by, timeout) in deadlines {
+        for (since, timeout) in waits {
+            let by = since.saturating_add(micros(timeout.limit()));
             if by <= now {
                 return Some(timeout);
             }
             *next = (*next).min(by);
         }
         None
-    }
-
-    fn begin(&self, by: &AtomicU64, timeout: u64) {
-        if timeout != NEVER {
-            by.store(self.gate.now().saturating_add(timeout), Ordering::Relaxed);
-        }
     }
 
     /// What a read gives after a cut.

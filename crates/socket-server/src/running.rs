@@ -84,8 +84,8 @@ impl Running {
         self.gate.limits()
     }
 
-    /// Changes the limits. Counts hold at once, though nobody who is in is put out; the total timeout
-    /// holds for all connections, the others from the next read, write or handshake on.
+    /// Changes the limits. All hold at once, for those who wait already too; but nobody who is in is put
+    /// out because there are now too many.
     pub fn set_limits(&self, limits: Limits) {
         self.gate.set_limits(limits);
         self.engine.limits_changed();

@@ -198,7 +198,7 @@ fn a_connection_may_have_its_own_idle_timeout() {
 }
 
 #[test]
-fn new_timeouts_hold_from_the_next_read_on() {
+fn new_timeouts_hold_for_those_who_wait_already() {
     each(|strategy| {
         let (sender, told) = mpsc::channel();
         let running = Server::tcp("127.0.0.1:0")
@@ -215,10 +215,43 @@ fn new_timeouts_hold_from_the_next_read_on() {
             idle_timeout: Some(SHORT),
             ..running.limits()
         });
-        ask(&mut client, b"hello");
         assert_eq!(rest(&mut client), b"");
         assert_eq!(receive(&told), "idle for 60ms, the limit");
     });
+}
+
+#[test]
+fn a_client_that_only_listens_is_not_idle() {
+    let limits = Limits {
+        idle_timeout: Some(SHORT),
+        ..patient()
+    };
+    let running = Server::tcp("127.0.0.1:0")
+        .limits(limits)
+        .serve(|connection| {
+            connection.read_exact(&mut [0])?;
+            let (mut input, mut out) = connection.split();
+            std::thread::scope(|scope| {
+                let news = scope.spawn(move || {
+                    let began = Instant::now();
+                    while began.elapsed() < SHORT * 4 {
+                        out.write_all(b"news")?;
+                    }
+                    out.finish_writing()
+                });
+                let read = input.read(&mut [0])?;
+                assert_eq!(read, 0, "the client says no more");
+                news.join().expect("no panic")?;
+                Ok(())
+            })
+        })
+        .unwrap();
+    let mut client = client(&running);
+    client.write_all(b"!").unwrap();
+    rest(&mut client);
+    drop(client);
+    let stats = running.shutdown(Duration::MAX);
+    assert_eq!((stats.finished, stats.timed_out), (1, 0));
 }
 
 #[test]
