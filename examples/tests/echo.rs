@@ -6,10 +6,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use support::process::Process;
 use support::strategies::{STRATEGIES, at_once, connect, echo, exchange, read_to_end};
 use support::{DEADLINE, Program};
 
@@ -234,11 +236,20 @@ fn serves_a_name_without_a_file() {
 }
 
 #[test]
-fn sigint_ends_it_with_a_summary() {
+fn ctrl_c_lets_a_conversation_finish() {
     at_once(|strategy| {
-        let server = start(strategy, &[]);
-        assert_eq!(exchange(&connect(&server), b"bye"), b"bye");
-        server.signal(Signal::INT);
+        let mut command = Command::new(support::path("echo_server"));
+        command.args(["--listen", "127.0.0.1:0", "--strategy", strategy]);
+        let server = Program::start_command(command.process_group(0));
+        let stream = connect(&server);
+        echo(&stream, b"before");
+        // A terminal tells every process of the group.
+        let Process(pid) = server.process();
+        rustix::process::kill_process_group(pid, Signal::INT).unwrap();
+        server.stderr.wait_for("stopping");
+        echo(&stream, b"after");
+        assert_eq!(exchange(&stream, b"bye"), b"bye");
+        drop(stream);
         let ended = server.wait();
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
