@@ -173,6 +173,7 @@ fn measure_idle_memory(effort: Effort, cores: Cores) -> io::Result<()> {
         (BARE, 1000),
         ("threads", 1000),
         ("bare tokio", usize::MAX),
+        ("tokio", usize::MAX),
         ("event-loop", usize::MAX),
     ] {
         let count = effort.idle_connections.min(most);

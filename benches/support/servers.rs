@@ -18,6 +18,7 @@ pub const CONTENDERS: &[&str] = &[
     "prefork",
     "processes",
     "bare tokio",
+    "tokio",
     "event-loop",
 ];
 /// A thread for each connection and nothing else.
@@ -66,6 +67,7 @@ pub fn serve(contender: &str) -> io::Result<()> {
         "prefork" => serve_block(Strategy::Prefork { workers: WORKERS }),
         "processes" => serve_block(Strategy::Processes { max: MAX_CHILDREN }),
         "bare tokio" => run_tokio(serve_bare_tokio()),
+        "tokio" => run_tokio(serve_block_on_tokio()),
         "event-loop" => serve_event_loop(),
         _ => Err(io::Error::other(format!("no contender {contender:?}"))),
     }
@@ -131,6 +133,15 @@ fn run_tokio(server: impl Future<Output = io::Result<()>>) -> io::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(server)
+}
+
+async fn serve_block_on_tokio() -> io::Result<()> {
+    let running = block().serve_tokio(async |connection| {
+        echo_asynchronously(connection).await?;
+        Ok(())
+    })?;
+    println!("listening on {}", running.address());
+    Err(running.wait().await)
 }
 
 async fn serve_bare_tokio() -> io::Result<()> {

@@ -23,11 +23,13 @@ pub struct Serving {
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
     /// How many connections may be open; more are turned away (where workers are fewer: wait)
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    max_connections: usize,
-    /// How many of them may come from one address (not under loop)
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    max_per_address: usize,
+    /// [default: 4096; loop, tokio: 16384]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// How many of them may come from one address (not under loop) [default: 1024; on a loopback
+    /// address, where all have the same one: all]
+    #[arg(long, value_name = "N")]
+    max_per_address: Option<usize>,
     /// How long a connection may go without a byte either way
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     idle_timeout: Duration,
@@ -90,8 +92,8 @@ impl Serving {
             _ => REFUSAL,
         };
         let limits = Limits {
-            max_connections: self.max_connections,
-            max_per_address: self.max_per_address,
+            max_connections: self.max_connections(),
+            max_per_address: self.max_per_address(listen),
             refusal: Cow::Borrowed(refusal),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             first_byte_timeout: Some(self.first_byte_timeout),
@@ -101,6 +103,19 @@ impl Serving {
         listen.server().strategy(strategy).limits(limits)
     }
 
+    fn max_connections(&self) -> usize {
+        self.max_connections.unwrap_or(match self.strategy {
+            Strategy::Loop | Strategy::Tokio => 16_384,
+            _ => 4096,
+        })
+    }
+
+    fn max_per_address(&self, listen: &Address) -> usize {
+        let is_local = matches!(listen, Address::Tcp(address) if address.ip().is_loopback());
+        let default = if is_local { usize::MAX } else { 1024 };
+        self.max_per_address.unwrap_or(default)
+    }
+
     /// The same limits for an event loop.
     ///
     /// A handler that is [`handshaking`](StreamHandler::handshaking) until its first byte has come
@@ -108,7 +123,7 @@ impl Serving {
     #[must_use]
     pub fn options(&self) -> Options {
         Options {
-            max_connections: self.max_connections,
+            max_connections: self.max_connections(),
             refusal: Bytes::from_static(REFUSAL),
             handshake_timeout: self.first_byte_timeout,
             idle_timeout: Some(self.idle_timeout),
