@@ -255,8 +255,7 @@ impl Tasks {
             tasks: Arc::clone(self),
             open,
         };
-        let handler = Arc::clone(handler);
-        let task = async move { task::serve(place, permit, peer, &*handler).await };
+        let task = task::serve(Connection::new(place, peer), permit, Arc::clone(handler));
         let task = self.runtime.spawn(task).abort_handle();
         // If it is over by now, the next connection that has its place has this one, too.
         let mut running = self.running();

@@ -160,14 +160,14 @@ impl Connection {
     }
 
     /// Closes the socket, in order unless the connection was cut.
-    pub(super) async fn close(self) {
+    pub(super) async fn close(&self) {
         let open = self.open();
         if open.why_cut().is_none_or(Cut::leaves_writing) && !open.has_ended() {
             // What is still unread would turn closing into a reset.
             let _ = timeout(LINGER, self.take_arrived()).await;
         }
         if Arc::strong_count(&self.0) > 1 {
-            let _ = shutdown(&self, Shutdown::Both);
+            let _ = shutdown(self, Shutdown::Both);
         }
     }
 

@@ -8,34 +8,39 @@ use std::task::Poll;
 use ::tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::Connection;
-use super::connection::Place;
 use crate::gate::Permit;
 use crate::proxy::{HeaderReader, Route};
 use crate::service::message;
-use crate::{Failure, HandlerResult, Peer, Refused};
+use crate::{Failure, HandlerResult, Refused};
 
 /// Runs the handler on a connection and sees it to its end. A panic does not leave here.
+///
+/// What is handed over by value would have its place in the task twice: here and in what is called.
 pub(super) async fn serve<F: Future<Output = HandlerResult>>(
-    place: Place,
+    mut connection: Connection,
     mut permit: Permit,
-    peer: Peer,
-    handler: impl Fn(Connection) -> F,
+    handler: Arc<impl Fn(Connection) -> F>,
 ) {
-    let tasks = Arc::clone(&place.tasks);
-    let mut connection = Connection::new(place, peer);
-    let result = caught(async {
-        welcome(&mut connection, &mut permit).await?;
-        let result = handler(connection.share()).await;
-        result.map_err(Failure::Handler)
-    })
-    .await;
+    let result = {
+        let mut conversation = pin!(async {
+            welcome(&mut connection, &mut permit).await?;
+            let result = handler(connection.share()).await;
+            result.map_err(Failure::Handler)
+        });
+        poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| conversation.as_mut().poll(cx)));
+            polled.unwrap_or_else(|panic| Poll::Ready(Err(Failure::Panicked(message(&*panic)))))
+        })
+        .await
+    };
     let failure = match connection.why_cut() {
         Some(cut) => Some(cut.into()),
         None => result.err(),
     };
-    let peer = connection.peer().clone();
     connection.close().await;
-    permit.end(tasks.service.report(&peer, failure.as_ref()));
+    let (service, peer) = (Arc::clone(connection.service()), connection.peer().clone());
+    drop(connection);
+    permit.end(service.report(&peer, failure.as_ref()));
 }
 
 /// What comes before the handler: the header of a proxy, and whether the peer is wanted.
@@ -70,14 +75,4 @@ async fn read_header(mut connection: &Connection) -> io::Result<Route> {
             return Ok(route);
         }
     }
-}
-
-/// Runs up to the end or a panic.
-async fn caught(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.unwrap_or_else(|panic| Poll::Ready(Err(Failure::Panicked(message(&*panic)))))
-    })
-    .await
 }
