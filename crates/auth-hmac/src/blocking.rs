@@ -21,7 +21,8 @@ pub use sealed::SealedStream;
 /// A stream whose reads can be made to give up.
 ///
 /// The functions of this module need that: without it a peer that says nothing would hold the thread for
-/// ever. Streams that can't do it go into [`Untimed`].
+/// ever. They put back what was set before, and leave it alone where it is shorter than the deadline. Streams
+/// that can't do it go into [`Untimed`].
 pub trait Stream: Read + Write {
     /// Returns how long a read may take, `None` if for ever.
     ///
@@ -206,16 +207,23 @@ pub fn respond(
 /// Carries the bytes, and leaves the stream's read timeout as it was.
 fn drive<M: Machine>(stream: &mut impl Stream, machine: M) -> Result<M::Event, Error> {
     let before = stream.read_timeout()?;
-    let event = carry(stream, machine)?;
-    stream.set_read_timeout(before)?;
+    let mut timeout = before;
+    let event = carry(stream, machine, &mut timeout)?;
+    if timeout != before {
+        stream.set_read_timeout(before)?;
+    }
     Ok(event)
 }
 
-fn carry<M: Machine>(stream: &mut impl Stream, mut machine: M) -> Result<M::Event, Error> {
+/// `timeout` is the stream's.
+fn carry<M: Machine>(
+    stream: &mut impl Stream,
+    mut machine: M,
+    timeout: &mut Option<Duration>,
+) -> Result<M::Event, Error> {
     let mut out = Vec::new();
     let mut buffer = [0; 256];
     loop {
-        machine.handle_timeout(Instant::now());
         let written = match machine.poll_transmit(&mut out) {
             true => stream.write_all(&out).and_then(|()| stream.flush()),
             false => Ok(()),
@@ -228,20 +236,37 @@ fn carry<M: Machine>(stream: &mut impl Stream, mut machine: M) -> Result<M::Even
             return Ok(event);
         }
         let now = Instant::now();
-        let left = machine
-            .poll_timeout(now)
-            .map(|deadline| deadline.saturating_duration_since(now));
-        stream.set_read_timeout(left.map(|left| left.max(SHORTEST)))?;
-        match stream.read(&mut buffer[..machine.wanted()]) {
-            Ok(0) => machine.receive_eof(),
-            Ok(read) => {
-                machine.receive(&buffer[..read]);
+        machine.handle_timeout(now);
+        if let Some(deadline) = machine.poll_timeout(now) {
+            let left = deadline.saturating_duration_since(now);
+            // A call into the system costs more than a tag, so what is nearly right stays.
+            if timeout.is_none_or(|timeout| timeout > left + left / 16) {
+                *timeout = Some(left.max(SHORTEST));
+                stream.set_read_timeout(*timeout)?;
             }
-            // The clock is looked at in any case.
-            Err(error) if is_passing(&error) => {}
-            Err(error) => return Err(error.into()),
+        }
+        match machine.wanted() {
+            0 => {} // its time is over
+            wanted => receive(stream, &mut machine, &mut buffer[..wanted])?,
         }
     }
+}
+
+fn receive(
+    stream: &mut impl Stream,
+    machine: &mut impl Machine,
+    buffer: &mut [u8],
+) -> Result<(), Error> {
+    match stream.read(buffer) {
+        Ok(0) => machine.receive_eof(),
+        Ok(read) => {
+            machine.receive(&buffer[..read]);
+        }
+        // The clock is looked at in any case.
+        Err(error) if is_passing(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// Zero is no timeout, but an error.

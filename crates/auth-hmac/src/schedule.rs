@@ -29,9 +29,9 @@ impl Role {
 }
 
 /// A key together with everything that both ends must agree on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Schedule {
-    root: Secret<32>,
+    root: Hkdf<Sha256>,
     transcript: [u8; 32],
 }
 
@@ -50,7 +50,7 @@ impl Schedule {
             hash.update(field);
         }
         Self {
-            root: root.clone(),
+            root: prepared(root),
             transcript: hash.finalize().into(),
         }
     }
@@ -84,12 +84,16 @@ impl Schedule {
 
 /// A key that a session exports; the length takes part, so a shorter one is not the start of a longer.
 pub(crate) fn export(exporter: &Secret<32>, label: &[u8], out: &mut [u8]) {
-    expand(exporter, label, &length(out.len()), out);
+    expand(&prepared(exporter), label, &length(out.len()), out);
 }
 
-fn expand(secret: &Secret<32>, label: &[u8], rest: &[u8], out: &mut [u8]) {
-    let hkdf = Hkdf::<Sha256>::from_prk(secret.bytes()).expect("32 bytes are a whole hash");
-    hkdf.expand_multi_info(&[&length(label.len()), label, rest], out)
+fn prepared(secret: &Secret<32>) -> Hkdf<Sha256> {
+    Hkdf::from_prk(secret.bytes()).expect("32 bytes are a whole hash")
+}
+
+fn expand(secret: &Hkdf<Sha256>, label: &[u8], rest: &[u8], out: &mut [u8]) {
+    secret
+        .expand_multi_info(&[&length(label.len()), label, rest], out)
         .expect("callers ask for at most 255 hashes");
 }
 
