@@ -25,7 +25,7 @@ pub struct Bound {
     pub(crate) kind: SocketType,
     pub(crate) address: Address,
     pub(crate) settings: Settings,
-    role: Role,
+    pub(crate) role: Role,
 }
 
 impl Bound {
@@ -72,12 +72,7 @@ impl Bound {
                 drop(self.listener);
                 return inherited.serve(self.address, socket, self.settings.hooks, &handler);
             }
-            Role::Bystander => {
-                let Settings { limits, hooks, .. } = self.settings;
-                let service = Service::start(self.address.clone(), limits, hooks)?;
-                let gate = Arc::clone(&service.gate);
-                return Ok(Running::new(self.address, gate, Arc::new(process::Nothing)));
-            }
+            Role::Bystander => return process::stand_by(self.address),
         };
         let strategy = self.settings.strategy;
         let service = self.activate()?;
@@ -90,7 +85,9 @@ impl Bound {
                 Crew::start(service, listener, &handler, workers.max(1), false)?
             }
             Strategy::Processes { max } => Processes::start(listener, service, number, max)?,
-            Strategy::Prefork { workers } => Prefork::start(listener, service, number, workers)?,
+            Strategy::Prefork { workers } => {
+                Prefork::start(listener, Arc::clone(&gate), true, number, workers)?
+            }
         };
         Ok(Running::new(self.address, gate, engine))
     }

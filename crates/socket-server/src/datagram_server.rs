@@ -15,10 +15,12 @@ use rustix::net::SocketType;
 use crate::acceptor::Pauses;
 use crate::datagram::Desk;
 use crate::gate::{Gate, Turn};
+use crate::process::{Prefork, Role};
 use crate::running::Engine;
 use crate::service::{Hooks, message};
 use crate::{
     Bound, Datagram, DatagramLimits, Failure, HandlerResult, ReplyError, Running, Server, Strategy,
+    process,
 };
 
 /// What has happened on a datagram server since it began.
@@ -44,6 +46,22 @@ pub struct DatagramStats {
     pub panicked: u64,
     /// Datagrams not wanted by [`verify`](crate::Server::verify).
     pub refused: u64,
+}
+
+impl DatagramStats {
+    /// Adds the counts of a part of the server to those of another part.
+    pub(crate) fn add(&mut self, part: &Self) {
+        self.received += part.received;
+        self.truncated += part.truncated;
+        self.answered += part.answered;
+        self.to_server += part.to_server;
+        self.too_often += part.too_often;
+        self.too_long += part.too_long;
+        self.unsent += part.unsent;
+        self.failed += part.failed;
+        self.panicked += part.panicked;
+        self.refused += part.refused;
+    }
 }
 
 /// The figures of [`DatagramStats`] as they grow.
@@ -131,8 +149,9 @@ impl Server {
 impl Bound {
     /// Serves datagrams in the background: the handler runs for each one that arrives.
     ///
-    /// [`Strategy::Serial`] receives on one thread, [`Strategy::Pool`] on as many as it says, and
-    /// [`Strategy::Threads`] on one for each core. Threads that are busy for long do not hold up what
+    /// [`Strategy::Serial`] receives on one thread, [`Strategy::Pool`] on as many as it says,
+    /// [`Strategy::Threads`] on one for each core, and [`Strategy::Prefork`] in processes, each of
+    /// which counts for itself what a source has had. Threads that are busy for long do not hold up what
     /// others can receive. Each has 2 MiB of address space for what arrives; memory is used as
     /// datagrams come.
     ///
@@ -141,31 +160,46 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// The socket is none for datagrams of IP, or the strategy is one of processes (`InvalidInput`); a
+    /// The socket is none for datagrams of IP, or the strategy is
+    /// [`Strategy::Processes`] (`InvalidInput`); a
     /// multicast group could not be joined; the threads could not be started.
     pub fn serve_datagrams(
-        self,
+        mut self,
         handler: impl Fn(&mut Datagram<'_>) -> HandlerResult + Send + Sync + 'static,
     ) -> io::Result<Running> {
         if self.kind != SocketType::DGRAM {
             return Err(invalid("a stream socket has no datagrams to serve"));
         }
+        let number = match self.role {
+            Role::Server(number) => number,
+            Role::Worker(inherited) => {
+                // The groups were joined by the parent: they are the socket's.
+                self.settings.datagrams.groups.clear();
+                let desk = Desk::new(self.listener, &self.settings.datagrams)?;
+                return inherited.serve_datagrams(desk, self.settings.hooks, Box::new(handler));
+            }
+            Role::Bystander => return process::stand_by(self.address),
+        };
         let threads = match self.settings.strategy {
             Strategy::Serial => 1,
             Strategy::Threads => thread::available_parallelism().map_or(1, usize::from),
             Strategy::Pool { workers } => workers.max(1),
-            Strategy::Processes { .. } | Strategy::Prefork { .. } => {
-                return Err(invalid("datagrams are not served by processes"));
+            Strategy::Prefork { workers } => {
+                // What is wrong with the socket shows here, before a worker meets it.
+                Desk::new(Arc::clone(&self.listener), &self.settings.datagrams)?;
+                let gate = Gate::new(self.settings.limits)?;
+                let engine =
+                    Prefork::start(self.listener, Arc::clone(&gate), false, number, workers)?;
+                return Ok(Running::new(self.address, gate, engine));
+            }
+            Strategy::Processes { .. } => {
+                return Err(invalid("a datagram is not served by a process of its own"));
             }
         };
         let gate = Gate::new(self.settings.limits)?;
-        let service = Arc::new(Service {
-            desk: Desk::new(self.listener, &self.settings.datagrams)?,
-            gate: Arc::clone(&gate),
-            handler: Box::new(handler),
-            hooks: self.settings.hooks,
-            counts: Counts::default(),
-        });
+        let desk = Desk::new(self.listener, &self.settings.datagrams)?;
+        let (hooks, handler) = (self.settings.hooks, Box::new(handler));
+        let service = Arc::new(Service::new(Arc::clone(&gate), desk, hooks, handler));
         for _ in 0..threads {
             if let Err(error) = service.start() {
                 gate.stop();
@@ -185,7 +219,7 @@ pub(crate) struct DatagramSettings {
 }
 
 /// A datagram socket and what is done with what arrives, for any number of threads.
-struct Service {
+pub(crate) struct Service {
     gate: Arc<Gate>,
     handler: Handler,
     hooks: Hooks,
@@ -193,7 +227,7 @@ struct Service {
     counts: Counts,
 }
 
-type Handler = Box<dyn Fn(&mut Datagram<'_>) -> HandlerResult + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(&mut Datagram<'_>) -> HandlerResult + Send + Sync>;
 
 /// A datagram that arrives may be as long as this, and so may several that the system puts together.
 const BUFFER_LEN: usize = 65_536;
@@ -201,6 +235,22 @@ const BUFFER_LEN: usize = 65_536;
 const TURN: Duration = Duration::from_millis(1);
 
 impl Service {
+    pub(crate) fn new(gate: Arc<Gate>, desk: Desk, hooks: Hooks, handler: Handler) -> Self {
+        Self {
+            gate,
+            handler,
+            hooks,
+            desk,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Receives on this thread until the gate says stop.
+    pub(crate) fn run(&self) -> io::Result<()> {
+        self.receive(&Wait::new(&self.desk.listener.socket, &self.gate)?);
+        Ok(())
+    }
+
     fn start(self: &Arc<Self>) -> io::Result<()> {
         let wait = Wait::new(&self.desk.listener.socket, &self.gate)?;
         let service = Arc::clone(self);
@@ -241,6 +291,7 @@ impl Service {
                     for (meta, arrived) in metas.iter().zip(&buffers).take(count) {
                         self.handle_all(&arrived[..meta.len], meta);
                     }
+                    self.gate.report_datagrams(&self.counts);
                     batch = if started.elapsed() > TURN {
                         (count / 2).max(1)
                     } else {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::datagram_server::Counts;
 use crate::peer::Network;
 use crate::process::Report;
 use crate::{Limits, Refused, Stats};
@@ -265,6 +266,13 @@ impl Gate {
     /// Tells somebody what happens here, from now on.
     pub(crate) fn report_to(&self, report: Report) {
         self.state().report = Some(report);
+    }
+
+    /// The same for what happens to datagrams.
+    pub(crate) fn report_datagrams(&self, counts: &Counts) {
+        if let Some(report) = &mut self.state().report {
+            report.update_datagrams(counts.stats());
+        }
     }
 
     /// A timeout as it is now, in microseconds; [`NEVER`] if there is none.

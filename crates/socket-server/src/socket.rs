@@ -52,7 +52,10 @@ pub(crate) fn unbound(source: Source) -> io::Result<Made> {
 /// Takes a listener or a connection that another process has made.
 pub(crate) fn inherited(socket: OwnedFd) -> io::Result<Made> {
     let kind = sockopt::socket_type(&socket)?;
-    let address = Address::of_stream(getsockname(&socket)?)?;
+    let address = match Address::of_stream(getsockname(&socket)?)? {
+        Address::Tcp(address) if kind == SocketType::DGRAM => Address::Udp(address),
+        address => address,
+    };
     Ok((Listener::inherited(socket), kind, address))
 }
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FlockOperation, MemfdFlags};
 
 use super::message::{Fields, put_network, put_u64};
-use crate::Stats;
 use crate::peer::Network;
+use crate::{DatagramStats, Stats};
 
 /// The counts of the workers of one server: a file in memory with an entry for each worker, which
 /// writes it whenever something changes.
@@ -24,6 +24,7 @@ pub(super) struct Entry {
     pub(super) stats: Stats,
     /// Where its connection comes from, if it has one.
     pub(super) network: Option<Network>,
+    pub(super) datagrams: DatagramStats,
 }
 
 impl Board {
@@ -89,6 +90,22 @@ impl Entry {
             put_u64(&mut out, count);
         }
         put_network(&mut out, self.network);
+        let datagrams = &self.datagrams;
+        let counts = [
+            datagrams.received,
+            datagrams.truncated,
+            datagrams.answered,
+            datagrams.to_server,
+            datagrams.too_often,
+            datagrams.too_long,
+            datagrams.unsent,
+            datagrams.failed,
+            datagrams.panicked,
+            datagrams.refused,
+        ];
+        for count in counts {
+            put_u64(&mut out, count);
+        }
         out
     }
 
@@ -108,6 +125,18 @@ impl Entry {
                 accept_pauses: fields.u64()?,
             },
             network: fields.network()?,
+            datagrams: DatagramStats {
+                received: fields.u64()?,
+                truncated: fields.u64()?,
+                answered: fields.u64()?,
+                to_server: fields.u64()?,
+                too_often: fields.u64()?,
+                too_long: fields.u64()?,
+                unsent: fields.u64()?,
+                failed: fields.u64()?,
+                panicked: fields.u64()?,
+                refused: fields.u64()?,
+            },
         })
     }
 }
@@ -116,8 +145,8 @@ fn offset(worker: usize) -> u64 {
     (worker * ENTRY_LEN) as u64
 }
 
-/// Ten counts and a network.
-const ENTRY_LEN: usize = 10 * 8 + 16;
+/// Ten counts, a network, and ten counts of datagrams.
+const ENTRY_LEN: usize = 10 * 8 + 16 + 10 * 8;
 
 #[cfg(test)]
 mod tests {
@@ -140,6 +169,18 @@ mod tests {
                 accept_pauses: u64::MAX,
             },
             network: Some(Network::V6(10)),
+            datagrams: DatagramStats {
+                received: 11,
+                truncated: 12,
+                answered: 13,
+                to_server: 14,
+                too_often: 15,
+                too_long: 16,
+                unsent: 17,
+                failed: 18,
+                panicked: 19,
+                refused: 20,
+            },
         };
         board.write(2, &entry).unwrap();
         assert_eq!(board.read(2).unwrap(), entry);

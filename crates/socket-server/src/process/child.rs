@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::exit;
 use std::sync::Arc;
@@ -10,32 +11,34 @@ use super::control::Control;
 use super::message::Message;
 use super::report::Report;
 use crate::acceptor::{Acceptor, Listener};
-use crate::gate::Outcome;
+use crate::datagram::Desk;
+use crate::gate::{Gate, Outcome};
 use crate::service::{Handler, Hooks, Service};
-use crate::{Address, Limits, Peer, Running, Stats};
+use crate::{Address, Limits, Peer, Running, Stats, datagram_server};
 
 /// What a child was given by its parent.
 #[derive(Debug)]
 pub(crate) struct Inherited {
-    control: Control,
+    control: Arc<Control>,
     task: Task,
 }
 
 #[derive(Debug)]
 enum Task {
     /// Serve this one connection.
-    Serve {
-        limits: Limits,
-        peer: Option<std::net::SocketAddr>,
-    },
-    /// Accept from this listener.
-    Accept {
-        limits: Limits,
-        is_suspended: bool,
-        worker: usize,
-        workers: usize,
-        board: Board,
-    },
+    Serve(Limits, Option<SocketAddr>),
+    /// Be one of several workers.
+    Accept(Place),
+}
+
+/// One worker among several.
+#[derive(Debug)]
+struct Place {
+    limits: Limits,
+    is_suspended: bool,
+    worker: usize,
+    workers: usize,
+    board: Board,
 }
 
 impl Inherited {
@@ -47,7 +50,7 @@ impl Inherited {
         let mut sockets = sockets.into_iter();
         let (task, socket) = match (message, sockets.next(), sockets.next()) {
             (Message::Serve { limits, peer }, Some(socket), None) => {
-                (Task::Serve { limits, peer }, socket)
+                (Task::Serve(limits, peer), socket)
             }
             (
                 Message::Accept {
@@ -59,90 +62,112 @@ impl Inherited {
                 Some(socket),
                 Some(board),
             ) => {
-                let board = Board::from_fd(board);
-                let task = Task::Accept {
+                let place = Place {
                     limits,
                     is_suspended,
                     worker,
                     workers,
-                    board,
+                    board: Board::from_fd(board),
                 };
-                (task, socket)
+                (Task::Accept(place), socket)
             }
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
+        let control = Arc::new(control);
         Ok((Self { control, task }, socket))
     }
 
-    /// Does what this process is for, and ends it: it returns only if it can't begin.
+    /// Serves connections, and ends the process: it returns only if it can't begin.
     pub(crate) fn serve(
         self,
         address: Address,
         socket: OwnedFd,
-        mut hooks: Hooks,
+        hooks: Hooks,
         handler: &Handler,
     ) -> io::Result<Running> {
-        let control = Arc::new(self.control);
         match self.task {
-            Task::Serve { limits, peer } => {
+            Task::Serve(limits, peer) => {
                 let peer = Peer::from_socket_addr(peer);
-                if !hooks.is_proxied(&peer) {
-                    // The parent has asked.
-                    hooks.verify = None;
-                }
+                let hooks = Hooks {
+                    // The parent has asked, unless a proxy has yet to say who it is.
+                    verify: hooks.verify.clone().filter(|_| hooks.is_proxied(&peer)),
+                    ..hooks
+                };
                 let service = Service::start(address, limits, hooks)?;
-                let report = Report::to_parent(Arc::clone(&control));
+                let report = Report::to_parent(Arc::clone(&self.control));
                 service.gate.report_to(report);
                 let Some(connection) = service.admit(socket, peer) else {
                     exit(code_of(Outcome::Refused));
                 };
-                begin(control, &service)?;
+                begin(self.control, &service.gate, Some(&service))?;
                 service.serve(connection, handler);
                 exit(code_of(outcome(&service.gate.stats())));
             }
-            Task::Accept {
-                limits,
-                is_suspended,
-                worker,
-                workers,
-                board,
-            } => {
-                let service = Service::start(address, limits, hooks)?;
-                let report = Report::to_board(board, worker, workers);
-                service.gate.report_to(report);
-                if is_suspended {
-                    service.gate.suspend();
-                }
-                let listener = Listener::inherited(socket);
-                let mut acceptor = Acceptor::new(Arc::new(listener), &service)?;
-                begin(control, &service)?;
+            Task::Accept(place) => {
+                let service = Service::start(address, place.limits.clone(), hooks)?;
+                place.take(&service.gate);
+                let listener = Arc::new(Listener::inherited(socket));
+                let mut acceptor = Acceptor::new(listener, &service)?;
+                begin(self.control, &service.gate, Some(&service))?;
                 while let Some(connection) = acceptor.next(&service, None) {
                     service.serve(connection, handler);
                 }
-                exit(0);
+                exit(code_of(Outcome::Finished));
             }
+        }
+    }
+
+    /// The same for datagrams.
+    pub(crate) fn serve_datagrams(
+        self,
+        desk: Desk,
+        hooks: Hooks,
+        handler: datagram_server::Handler,
+    ) -> io::Result<Running> {
+        let Task::Accept(place) = self.task else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let gate = Gate::new(place.limits.clone())?;
+        place.take(&gate);
+        begin(self.control, &gate, None)?;
+        datagram_server::Service::new(gate, desk, hooks, handler).run()?;
+        exit(code_of(Outcome::Finished));
+    }
+}
+
+impl Place {
+    fn take(self, gate: &Gate) {
+        gate.report_to(Report::to_board(self.board, self.worker, self.workers));
+        if self.is_suspended {
+            gate.suspend();
         }
     }
 }
 
 /// Tells the parent that all is ready, and starts to listen to it.
-fn begin(control: Arc<Control>, service: &Arc<Service>) -> io::Result<()> {
+fn begin(
+    control: Arc<Control>,
+    gate: &Arc<Gate>,
+    service: Option<&Arc<Service>>,
+) -> io::Result<()> {
     control.send(&Message::Serving, &[])?;
     // What the parent said before it heard this, it takes for done.
-    if !obey(&control, service, Control::try_receive) {
+    if !obey(&control, gate, service, Control::try_receive) {
         exit(code_of(Outcome::CutOff));
     }
-    let service = Arc::clone(service);
+    let (gate, service) = (Arc::clone(gate), service.map(Arc::clone));
     // Never given back: as long as this process runs, it is at work.
-    let working = service.gate.begin_work();
+    let working = gate.begin_work();
     thread::Builder::new()
         .name("socket-server parent".into())
         .spawn(move || {
-            while obey(&control, &service, Control::receive) {}
-            service.gate.stop();
-            service.registry.cut_all();
+            while obey(&control, &gate, service.as_ref(), Control::receive) {}
+            gate.stop();
+            if let Some(service) = &service {
+                service.registry.cut_all();
+            }
             // Once the handler has returned, the main thread ends the process.
-            service.gate.wait_idle(Some(Instant::now() + AFTER_CUT));
+            gate.wait_idle(Some(Instant::now() + AFTER_CUT));
             drop(working);
             exit(code_of(Outcome::CutOff));
         })?;
@@ -153,7 +178,7 @@ type Receive = fn(&Control) -> io::Result<Option<(Message, Vec<OwnedFd>)>>;
 
 /// Does what the parent says, as long as there is something to receive. Returns whether to go on: not
 /// when told to end, or when the parent is gone.
-fn obey(control: &Control, service: &Service, receive: Receive) -> bool {
+fn obey(control: &Control, gate: &Gate, service: Option<&Arc<Service>>, receive: Receive) -> bool {
     loop {
         let message = match receive(control) {
             Ok(Some((message, _))) => message,
@@ -162,20 +187,26 @@ fn obey(control: &Control, service: &Service, receive: Receive) -> bool {
         };
         match message {
             Message::Limits(limits) => {
-                service.gate.set_limits(limits);
-                service.registry.hurry();
+                gate.set_limits(limits);
+                if let Some(service) = service {
+                    service.registry.hurry();
+                }
                 done(control);
             }
             Message::Suspend => {
-                service.gate.suspend();
+                gate.suspend();
                 done(control);
             }
             Message::Resume => {
-                service.gate.resume();
+                gate.resume();
                 done(control);
             }
-            Message::Stop => service.gate.stop(),
-            Message::Refuse(refused) => service.registry.refuse_all(refused, service),
+            Message::Stop => gate.stop(),
+            Message::Refuse(refused) => {
+                if let Some(service) = service {
+                    service.registry.refuse_all(refused, service);
+                }
+            }
             _ => return false,
         }
     }

@@ -12,6 +12,7 @@ mod watch;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub(crate) use child::Inherited;
@@ -20,8 +21,9 @@ pub(crate) use processes::Processes;
 pub(crate) use report::Report;
 pub use spawn::is_worker;
 
-use crate::Strategy;
+use crate::gate::Gate;
 use crate::running::Engine;
+use crate::{Address, Limits, Running, Strategy};
 
 /// What this process is to a server.
 #[derive(Debug)]
@@ -64,8 +66,13 @@ pub(crate) fn role(strategy: Strategy) -> io::Result<(Role, Option<OwnedFd>)> {
     }
 }
 
-/// The engine of a bystander.
-pub(crate) struct Nothing;
+/// "Runs" a server in a worker of another: nobody is served here.
+pub(crate) fn stand_by(address: Address) -> io::Result<Running> {
+    let gate = Gate::new(Limits::default())?;
+    Ok(Running::new(address, gate, Arc::new(Nothing)))
+}
+
+struct Nothing;
 
 impl Engine for Nothing {
     fn close(&self) {}

@@ -8,15 +8,16 @@ use super::board::{Board, Entry};
 use super::message::Message;
 use super::spawn::Worker;
 use super::watch::{Notice, Watch};
-use crate::Stats;
 use crate::acceptor::{Listener, Pauses};
-use crate::gate;
+use crate::gate::{self, Gate};
 use crate::running::Engine;
-use crate::service::Service;
+use crate::{DatagramStats, Stats};
 
 /// The parent's side of `Strategy::Prefork`: starts the workers, and again those that end.
 pub(crate) struct Prefork {
-    service: Arc<Service>,
+    gate: Arc<Gate>,
+    /// Whether it is connections that are served, or datagrams.
+    has_connections: bool,
     /// The number of the server within the program.
     server: usize,
     watch: Watch,
@@ -32,6 +33,7 @@ struct State {
     places: Vec<Place>,
     /// The counts of workers that have ended.
     past: Stats,
+    past_datagrams: DatagramStats,
 }
 
 /// One of the workers, and what comes after it.
@@ -68,7 +70,8 @@ impl Hired {
 impl Prefork {
     pub(crate) fn start(
         listener: Arc<Listener>,
-        service: Arc<Service>,
+        gate: Arc<Gate>,
+        has_connections: bool,
         server: usize,
         workers: usize,
     ) -> io::Result<Arc<Self>> {
@@ -78,7 +81,8 @@ impl Prefork {
             pauses: Pauses::default(),
         };
         let prefork = Arc::new(Self {
-            service,
+            gate,
+            has_connections,
             server,
             watch: Watch::new()?,
             board: Board::new()?,
@@ -86,13 +90,14 @@ impl Prefork {
                 listener: Some(listener),
                 places: (0..workers.max(1)).map(place).collect(),
                 past: Stats::default(),
+                past_datagrams: DatagramStats::default(),
             }),
             changed: Condvar::new(),
         });
         let mut state = prefork.state();
         let hired = (0..state.places.len()).try_for_each(|place| prefork.hire(&mut state, place));
         drop(state);
-        let watching = (Arc::clone(&prefork), prefork.service.gate.begin_work());
+        let watching = (Arc::clone(&prefork), prefork.gate.begin_work());
         let started = hired.and_then(|()| {
             thread::Builder::new()
                 .name("socket-server workers".into())
@@ -115,7 +120,7 @@ impl Prefork {
         };
         let worker = Worker::start(self.server)?;
         let message = Message::Accept {
-            limits: self.service.gate.limits(),
+            limits: self.gate.limits(),
             is_suspended: self.is_off(place),
             worker: place,
             workers: state.places.len(),
@@ -136,7 +141,7 @@ impl Prefork {
             worker,
             is_serving: false,
             undone: 0,
-            _counted: self.service.gate.begin_work(),
+            _counted: self.gate.begin_work(),
         });
         place.time = Instant::now();
         Ok(())
@@ -183,7 +188,7 @@ impl Prefork {
             {
                 let pause = state.places[index].pauses.next();
                 state.places[index].time = Instant::now() + pause;
-                self.service.gate.note_pause(pause, &error);
+                self.gate.note_pause(pause, &error);
             }
             let place = &state.places[index];
             if place.worker.is_none() {
@@ -236,10 +241,12 @@ impl Prefork {
     /// was cut off with it.
     fn close_book(&self, state: &mut State, place: usize) {
         match self.board.read(place) {
-            Ok(Entry { mut stats, .. }) => {
+            Ok(entry) => {
+                let mut stats = entry.stats;
                 stats.cut_off += std::mem::take(&mut stats.open) as u64;
                 stats.pending = 0;
                 state.past.add(&stats);
+                state.past_datagrams.add(&entry.datagrams);
             }
             Err(error) => tracing::error!(%error, "the counts of a worker are lost"),
         }
@@ -251,8 +258,8 @@ impl Prefork {
     /// Whether the worker of a place is not to accept. It has one connection at a time, so the number
     /// of workers that accept is the number of connections.
     fn is_off(&self, place: usize) -> bool {
-        let gate = &self.service.gate;
-        gate.is_suspended() || place >= gate.limits().max_connections
+        let is_over = place >= self.gate.limits().max_connections;
+        self.gate.is_suspended() || self.has_connections && is_over
     }
 
     fn tell(&self, message: &Message) {
@@ -278,6 +285,11 @@ impl Prefork {
             workers.any(|hired| hired.undone > 0)
         };
         drop(self.changed.wait_timeout_while(state, TO_DO, is_undone));
+    }
+
+    /// What the workers have written down.
+    fn entries(&self, state: &State) -> impl Iterator<Item = Entry> {
+        (0..state.places.len()).filter_map(|place| self.board.read(place).ok())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -316,18 +328,23 @@ impl Engine for Prefork {
     }
 
     fn limits_changed(&self) {
-        self.tell_and_wait(|_| Message::Limits(self.service.gate.limits()));
+        self.tell_and_wait(|_| Message::Limits(self.gate.limits()));
         self.phase_changed();
     }
 
     fn stats(&self) -> Stats {
         let state = self.state();
         let mut stats = state.past;
-        for place in 0..state.places.len() {
-            if let Ok(entry) = self.board.read(place) {
-                stats.add(&entry.stats);
-            }
-        }
+        self.entries(&state)
+            .for_each(|entry| stats.add(&entry.stats));
+        stats
+    }
+
+    fn datagram_stats(&self) -> DatagramStats {
+        let state = self.state();
+        let mut stats = state.past_datagrams;
+        self.entries(&state)
+            .for_each(|entry| stats.add(&entry.datagrams));
         stats
     }
 }

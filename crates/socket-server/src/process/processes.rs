@@ -1,10 +1,10 @@
 use std::collections::HashMap;
-use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use super::child::outcome_of;
 use super::message::Message;
@@ -33,6 +33,9 @@ struct State {
     next_key: u64,
     /// The child that waits for the next connection, so that the connection need not wait for a child.
     spare: Option<u64>,
+    /// After trouble with spare children, none is started before this.
+    spare_after: Instant,
+    pauses: Pauses,
     is_accepting: bool,
 }
 
@@ -73,6 +76,8 @@ impl Processes {
                 children: HashMap::new(),
                 next_key: 0,
                 spare: None,
+                spare_after: Instant::now(),
+                pauses: Pauses::default(),
                 is_accepting: true,
             }),
         });
@@ -100,13 +105,12 @@ impl Processes {
 
     fn accept(&self, mut acceptor: Acceptor) {
         loop {
-            let quiet = self.needs_spare().then(|| Instant::now() + QUIET);
-            let Some(connection) = acceptor.next(&self.service, quiet) else {
+            let Some(connection) = acceptor.next(&self.service, self.time_for_spare()) else {
                 if self.service.gate.is_stopping() {
                     break;
                 }
                 if let Err(error) = self.prepare() {
-                    tracing::debug!(%error, "no child can be kept ready");
+                    self.state().postpone_spare(&error);
                 }
                 continue;
             };
@@ -126,9 +130,11 @@ impl Processes {
         self.watch.wake();
     }
 
-    fn needs_spare(&self) -> bool {
+    /// When to start a spare child, if nobody comes before.
+    fn time_for_spare(&self) -> Option<Instant> {
         let state = self.state();
-        state.spare.is_none() && state.children.len() < self.max
+        let needs_spare = state.spare.is_none() && state.children.len() < self.max;
+        needs_spare.then(|| state.spare_after.max(Instant::now() + QUIET))
     }
 
     /// Gives a connection to a child, however long it takes until there is one.
@@ -235,13 +241,17 @@ impl Processes {
         let Some(mut child) = state.children.remove(&key) else {
             return;
         };
-        state.spare.take_if(|spare| *spare == key);
-        drop(state);
-        child.listen(&self.watch, &self.service);
         let status = child.worker.reap();
-        match child.served {
-            Some(served) => served.end(status, &self.service),
-            None => tracing::debug!(?status, "a child ended without a connection"),
+        if state.spare.take_if(|spare| *spare == key).is_some() {
+            state.postpone_spare(&status);
+        }
+        child.listen(&self.watch, &self.service);
+        if child.served.as_ref().is_some_and(|served| served.is_begun) {
+            state.pauses.over();
+        }
+        drop(state);
+        if let Some(served) = child.served {
+            served.end(status, &self.service);
         }
     }
 
@@ -263,6 +273,14 @@ impl State {
                 is_killed: false,
             });
         }
+    }
+
+    /// Has no spare child started for a while, or a program that can't serve would be started without
+    /// end.
+    fn postpone_spare(&mut self, why: &dyn fmt::Debug) {
+        let pause = self.pauses.next();
+        tracing::warn!(?why, ?pause, "no process can be kept ready, pausing");
+        self.spare_after = Instant::now() + pause;
     }
 
     fn dismiss_spare(&mut self) {

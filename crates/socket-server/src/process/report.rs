@@ -4,7 +4,7 @@ use super::board::{Board, Entry};
 use super::control::Control;
 use super::message::Message;
 use crate::peer::Network;
-use crate::{Refused, Stats};
+use crate::{DatagramStats, Refused, Stats};
 
 /// How the gate of a worker tells others what happens in it.
 #[derive(Debug)]
@@ -94,6 +94,7 @@ impl Report {
         let entry = Entry {
             stats: *stats,
             network,
+            ..self.last
         };
         let before = std::mem::replace(&mut self.last, entry);
         match &mut self.to {
@@ -104,19 +105,31 @@ impl Report {
                     tracing::debug!(?message, %error, "can't tell the parent");
                 }
             }
-            To::Board {
-                board,
-                worker,
-                is_locked,
-                ..
-            } => {
-                if let Err(error) = board.write(*worker, &entry) {
-                    tracing::warn!(%error, "can't write the counts down");
-                }
-                if std::mem::take(is_locked) {
-                    board.unlock();
-                }
-            }
+            To::Board { .. } => self.write(),
+        }
+    }
+
+    /// Tells what has happened to datagrams.
+    pub(crate) fn update_datagrams(&mut self, datagrams: DatagramStats) {
+        self.last.datagrams = datagrams;
+        self.write();
+    }
+
+    fn write(&mut self) {
+        let To::Board {
+            board,
+            worker,
+            is_locked,
+            ..
+        } = &mut self.to
+        else {
+            return;
+        };
+        if let Err(error) = board.write(*worker, &self.last) {
+            tracing::warn!(%error, "can't write the counts down");
+        }
+        if std::mem::take(is_locked) {
+            board.unlock();
         }
     }
 }

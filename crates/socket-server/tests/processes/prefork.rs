@@ -1,10 +1,11 @@
 //! `Strategy::Prefork`: processes started beforehand, which share the listener.
 
 use std::collections::HashSet;
+use std::net::UdpSocket;
 
 use crate::Check;
-use crate::processes::kill;
-use crate::support::{Client, Program, wait_for_end};
+use crate::processes::{kill, kill_process};
+use crate::support::{Client, DEADLINE, Program, wait_for_end};
 
 pub(crate) const CHECKS: &[Check] = &[
     (
@@ -50,6 +51,7 @@ pub(crate) const CHECKS: &[Check] = &[
         program_that_never_serves,
     ),
     ("prefork_nothing_leaks", nothing_leaks),
+    ("prefork_datagrams_are_answered", datagrams_are_answered),
 ];
 
 fn workers_share_the_listener() {
@@ -250,11 +252,8 @@ fn nothing_leaks() {
     let mut program = Program::start("prefork=2");
     let mut one = program.connect();
     let mut two = program.connect();
-    let before = [
-        one.ask("descriptors"),
-        two.ask("descriptors"),
-        program.ask("count"),
-    ];
+    let before = [one.ask("descriptors"), two.ask("descriptors")];
+    let before_here = program.descriptors();
     drop((one, two));
     for round in 0..200 {
         let mut client = program.connect();
@@ -269,11 +268,36 @@ fn nothing_leaks() {
     }
     program.expect("cut_off=5");
     let (mut one, mut two) = (program.connect(), program.connect());
-    let after = [
-        one.ask("descriptors"),
-        two.ask("descriptors"),
-        program.ask("count"),
-    ];
+    let after = [one.ask("descriptors"), two.ask("descriptors")];
     assert_eq!(after, before);
-    assert_eq!(program.children().len(), 2);
+    assert_eq!(program.descriptors(), before_here);
+    program.expect_children(2);
+}
+
+fn datagrams_are_answered() {
+    let mut program = Program::start("prefork=2 datagrams");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.connect(program.address).expect("the same family");
+    socket.set_read_timeout(Some(DEADLINE)).expect("above zero");
+    let ask = |text: &str| {
+        socket.send(text.as_bytes()).expect("the server is there");
+        let mut answer = [0; 64];
+        let len = socket.recv(&mut answer).expect("an answer in time");
+        String::from_utf8(answer[..len].to_vec()).expect("a number")
+    };
+    let worker = ask("process id");
+    assert!(
+        program
+            .children()
+            .contains(&worker.parse().expect("a number"))
+    );
+    assert_eq!(ask("panic please"), "panics");
+    let worker = ask("process id");
+    // A worker writes its counts down after it has answered.
+    program.expect_answer("datagram-stats", "received=3 answered=3 panicked=1");
+    kill_process(&worker);
+    program.expect_children(2);
+    assert_ne!(ask("process id"), program.id().to_string());
+    program.expect_answer("datagram-stats", "received=4 answered=4 panicked=1");
+    program.shutdown(1000);
 }

@@ -5,17 +5,19 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit};
-use socket_server::{Connection, HandlerResult, Limits, Server, Stats, Strategy};
+use socket_server::{Connection, Datagram, HandlerResult, Limits, Server, Stats, Strategy};
 
 /// Runs with words like `processes`, `max=3`, `idle=200` (milliseconds) until told to shut down.
 pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     let mut limits = Limits::default();
     let mut strategy = Strategy::Processes { max: 40 };
     let mut descriptors: Option<u64> = None;
+    let mut datagrams = false;
     for word in words {
         let (name, value) = word.split_once('=').unwrap_or((word, "0"));
         match name {
             "processes" => {}
+            "datagrams" => datagrams = true,
             "max" => {
                 strategy = Strategy::Processes {
                     max: value.parse()?,
@@ -34,8 +36,13 @@ pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     if socket_server::is_worker() {
         descriptors = None;
     }
-    let server = Server::tcp("127.0.0.1:0").strategy(strategy);
-    let running = server.limits(limits).serve(serve)?;
+    let running = if datagrams {
+        let server = Server::udp("127.0.0.1:0").strategy(strategy);
+        server.serve_datagrams(answer)?
+    } else {
+        let server = Server::tcp("127.0.0.1:0").strategy(strategy);
+        server.limits(limits).serve(serve)?
+    };
     if socket_server::is_worker() {
         println!("serve came back in a worker");
     }
@@ -49,6 +56,13 @@ pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         let (command, value) = line.split_once(' ').unwrap_or((&line, ""));
         match command {
             "stats" => println!("{}", written(&running.stats())),
+            "datagram-stats" => {
+                let stats = running.datagram_stats();
+                println!(
+                    "received={} answered={} panicked={}",
+                    stats.received, stats.answered, stats.panicked
+                );
+            }
             "suspend" => {
                 running.suspend();
                 println!("suspended");
@@ -116,6 +130,15 @@ fn serve(connection: &mut Connection) -> HandlerResult {
             other => writeln!(out, "{other}")?,
         }
     }
+    Ok(())
+}
+
+fn answer(datagram: &mut Datagram<'_>) -> HandlerResult {
+    if datagram.payload() == b"panic please" {
+        datagram.reply(b"panics")?;
+        panic!("asked to");
+    }
+    datagram.reply(std::process::id().to_string().as_bytes())?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ impl Program {
         let input = process.stdin.take().expect("asked for above");
         let mut output = BufReader::new(process.stdout.take().expect("asked for above"));
         let address = next_line(&mut output);
-        let address = address.strip_prefix("tcp://").unwrap_or(&address);
+        let (_, address) = address.split_once("://").expect("an address");
         Self {
             process,
             address: address.parse().expect("the first line is the address"),
@@ -52,6 +52,19 @@ impl Program {
     pub(crate) fn ask(&mut self, command: &str) -> String {
         writeln!(self.input, "{command}").expect("the program reads commands");
         next_line(&mut self.output)
+    }
+
+    /// Asks until the answer is this.
+    pub(crate) fn expect_answer(&mut self, command: &str, expected: &str) {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let answer = self.ask(command);
+            if answer == expected {
+                return;
+            }
+            assert!(Instant::now() < end, "expected {expected}, got {answer}");
+            thread::yield_now();
+        }
     }
 
     pub(crate) fn stats(&mut self) -> Stats {
@@ -71,14 +84,18 @@ impl Program {
         self.ask_until("a pause", |stats| stats["accept_pauses"] > 0);
     }
 
-    /// Counts the open descriptors, once no child is left but the one that is kept ready.
-    pub(crate) fn settled_count(&mut self) -> String {
+    /// How many descriptors the server has open.
+    pub(crate) fn descriptors(&mut self) -> u64 {
+        self.ask("count").parse().expect("a number")
+    }
+
+    /// Waits until there are so many children, none of them a zombie.
+    pub(crate) fn expect_children(&self, count: usize) {
         let end = Instant::now() + DEADLINE;
-        while self.children().len() != 1 {
+        while self.children().len() != count || !self.children().into_iter().all(is_running) {
             assert!(Instant::now() < end, "children {:?}", self.children());
             thread::yield_now();
         }
-        self.ask("count")
     }
 
     fn ask_until(&mut self, what: &str, is_so: impl Fn(&Stats) -> bool) {
