@@ -196,16 +196,19 @@ fn over_shared_and_local_streams() {
 
 #[test]
 fn the_read_timeout_is_left_as_it_was() {
-    let (left, right) = pair();
-    let before = Some(Duration::from_secs(7));
-    left.set_read_timeout(before).unwrap();
-    let client = thread::spawn(move || {
-        initiate(&mut &left, &key(), &within(LONG))?;
-        Ok::<_, Error>(left.read_timeout()?)
-    });
-    respond(&mut &right, &keys(), &within(LONG)).unwrap();
-    assert_eq!(right.read_timeout().unwrap(), None);
-    assert_eq!(client.join().expect("no panic").unwrap(), before);
+    // None, shorter than the deadline, longer.
+    for before in [None, Some(LONG / 2), Some(LONG * 2)] {
+        let (left, right) = pair();
+        left.set_read_timeout(before).unwrap();
+        right.set_read_timeout(before).unwrap();
+        let client = thread::spawn(move || {
+            initiate(&mut &left, &key(), &within(LONG))?;
+            Ok::<_, Error>(left.read_timeout()?)
+        });
+        respond(&mut &right, &keys(), &within(LONG)).unwrap();
+        assert_eq!(right.read_timeout().unwrap(), before);
+        assert_eq!(client.join().expect("no panic").unwrap(), before);
+    }
 }
 
 #[test]
@@ -221,6 +224,13 @@ fn a_silent_peer_is_cut_at_the_deadline() {
     };
     assert_eq!(error, late);
     assert!(begin.elapsed() >= timeout && begin.elapsed() < LONG);
+    // A shorter read timeout of the caller's is not the end.
+    stream.set_read_timeout(Some(timeout / 10)).unwrap();
+    let begin = Instant::now();
+    let error = auth(challenge(&mut stream, &peekaboo(), &options).unwrap_err());
+    assert_eq!(error, late);
+    assert!(begin.elapsed() >= timeout);
+    stream.set_read_timeout(None).unwrap();
     // Half a hello, and then nothing.
     (&peer).write_all(&messages()[0][..20]).unwrap();
     let error = auth(respond(&mut stream, &keys(), &within(timeout)).unwrap_err());
