@@ -1,3 +1,5 @@
+mod permit;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+pub(crate) use self::permit::{Handshake, Outcome, Permit, Worker};
 use crate::datagram_server::Counts;
 use crate::peer::Network;
 use crate::process::Report;
@@ -30,7 +33,7 @@ pub(crate) struct Gate {
     end: Condvar,
     bell: OwnedFd,
     is_stopping: AtomicBool,
-    /// The timeouts of the limits, in microseconds, where each read can have them without the lock.
+    /// The timeouts of the limits, in microseconds, to be had without the lock.
     timeouts: [AtomicU64; 4],
     epoch: Instant,
 }
@@ -47,7 +50,8 @@ struct State {
     failure: Option<io::Error>,
     /// Threads that wait for a turn, and for the end: nobody is woken in vain.
     waiting: [usize; 2],
-    wakers: Vec<Waker>,
+    /// Tasks that do.
+    wakers: [Vec<Waker>; 2],
     /// In a worker process: whom to tell what happens here.
     report: Option<Report>,
 }
@@ -77,17 +81,6 @@ pub(crate) enum Turn {
     Late,
 }
 
-/// How a connection ended, for the counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Finished,
-    Failed,
-    TimedOut,
-    Refused,
-    Panicked,
-    CutOff,
-}
-
 /// A timeout that reads, writes and the watchdog ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -113,7 +106,7 @@ impl Gate {
                 workers: 0,
                 failure: None,
                 waiting: [0; 2],
-                wakers: Vec::new(),
+                wakers: Default::default(),
                 report: None,
             }),
             turn: Condvar::new(),
@@ -349,18 +342,23 @@ impl Gate {
     }
 
     fn notify(&self, mut state: MutexGuard<'_, State>) {
-        let wakers = std::mem::take(&mut state.wakers);
-        let has_turn = state.waiting[For::Turn as usize] > 0 && state.turn().is_some();
-        let has_end = state.waiting[For::End as usize] > 0
-            && (state.phase == Phase::Stopping || state.is_idle().is_some());
+        let is_time = [
+            state.turn().is_some(),
+            state.phase == Phase::Stopping || state.is_idle().is_some(),
+        ];
+        let mut tasks = Vec::new();
+        for (wakers, _) in state.wakers.iter_mut().zip(is_time).filter(|of| of.1) {
+            tasks.append(wakers);
+        }
+        let [turn, end] = state.waiting.map(|threads| threads > 0);
         drop(state);
-        if has_turn {
+        if turn && is_time[For::Turn as usize] {
             self.turn.notify_all();
         }
-        if has_end {
+        if end && is_time[For::End as usize] {
             self.end.notify_all();
         }
-        wakers.into_iter().for_each(Waker::wake);
+        tasks.into_iter().for_each(Waker::wake);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -373,26 +371,32 @@ impl Gate {
 impl Gate {
     /// As [`wait_turn`](Self::wait_turn).
     pub(crate) fn poll_turn(&self, cx: &Context<'_>) -> Poll<Turn> {
-        self.poll(cx, State::turn)
+        self.poll(For::Turn, cx, State::turn)
     }
 
     /// As [`wait_idle`](Self::wait_idle).
     pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
-        self.poll(cx, State::is_idle)
+        self.poll(For::End, cx, State::is_idle)
     }
 
     /// As [`wait_failure`](Self::wait_failure).
     pub(crate) fn poll_failure(&self, cx: &Context<'_>) -> Poll<io::Error> {
-        self.poll(cx, |state| state.failure.take())
+        self.poll(For::End, cx, |state| state.failure.take())
     }
 
-    fn poll<T>(&self, cx: &Context<'_>, is_time: impl FnOnce(&mut State) -> Option<T>) -> Poll<T> {
+    fn poll<T>(
+        &self,
+        what: For,
+        cx: &Context<'_>,
+        is_time: impl FnOnce(&mut State) -> Option<T>,
+    ) -> Poll<T> {
         let mut state = self.state();
         if let Some(value) = is_time(&mut state) {
             return Poll::Ready(value);
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
+        let wakers = &mut state.wakers[what as usize];
+        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            wakers.push(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -457,78 +461,6 @@ impl State {
                 here.remove();
             }
         }
-    }
-}
-
-/// A place for one connection, given back when dropped; counted then as failed, unless told otherwise.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    gate: Arc<Gate>,
-    network: Option<Network>,
-    outcome: Outcome,
-}
-
-impl Permit {
-    pub(crate) fn gate(&self) -> &Arc<Gate> {
-        &self.gate
-    }
-
-    /// Counts the connection for another address from now on: that of a proxy's client.
-    pub(crate) fn move_to(&mut self, network: Option<Network>) -> Result<(), Refused> {
-        let mut state = self.gate.state();
-        state.take_place(network)?;
-        state.leave_place(self.network);
-        state.report();
-        self.network = network;
-        Ok(())
-    }
-
-    /// Gives the place back.
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        self.outcome = outcome;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut state = self.gate.state();
-        state.leave_place(self.network);
-        let stats = &mut state.stats;
-        stats.open -= 1;
-        *match self.outcome {
-            Outcome::Finished => &mut stats.finished,
-            Outcome::Failed => &mut stats.failed,
-            Outcome::TimedOut => &mut stats.timed_out,
-            Outcome::Refused => &mut stats.refused,
-            Outcome::Panicked => &mut stats.panicked,
-            Outcome::CutOff => &mut stats.cut_off,
-        } += 1;
-        state.report();
-        self.gate.notify(state);
-    }
-}
-
-/// A handshake that is counted.
-#[derive(Debug)]
-pub(crate) struct Handshake(Arc<Gate>);
-
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.stats.pending -= 1;
-        state.report();
-    }
-}
-
-/// A worker that is counted.
-#[derive(Debug)]
-pub(crate) struct Worker(Arc<Gate>);
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.workers -= 1;
-        self.0.notify(state);
     }
 }
 

@@ -85,7 +85,7 @@
 //! | [`Pool`](Strategy::Pool) | on so many threads | for short conversations, and to bound memory and load | occupies a worker until its deadline |
 //! | [`Processes`](Strategy::Processes) | each in a process | where one must not harm another, or leaks; dear: a program start each | costs a process |
 //! | [`Prefork`](Strategy::Prefork) | in so many processes | for the same at the price of a thread, one connection after the other in each | occupies a worker until its deadline |
-//! | tokio (feature) | each as a task | for thousands of connections that are mostly idle | costs some memory |
+//! | `serve_tokio` (feature) | each as a task | for thousands of connections that are mostly idle | costs some memory |
 //!
 //! Processes are started anew, not forked: the program's `main` runs in them too, up to where it serves.
 //! Make such a server before anything else in `main`; [`is_worker`] tells which one it is.
@@ -135,7 +135,8 @@
 //!
 //! # Features
 //!
-//! - `tokio`: handlers as tasks of a tokio runtime. Off by default.
+//! - `tokio`: `Server::serve_tokio` and module `tokio`: handlers as tasks of a tokio runtime. Off by
+//!   default.
 //!
 //! # Platforms
 //!
