@@ -22,7 +22,8 @@ pub use sealed::SealedStream;
 ///
 /// The functions of this module need that: without it a peer that says nothing would hold the thread for
 /// ever. They put back what was set before, and leave it alone where it is shorter than the deadline. Streams
-/// that can't do it go into [`Untimed`].
+/// that can't do it go into [`Untimed`]. The socket must be in blocking mode: one that is not would be asked
+/// again and again until the deadline.
 pub trait Stream: Read + Write {
     /// Returns how long a read may take, `None` if for ever.
     ///

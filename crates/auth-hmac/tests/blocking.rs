@@ -230,6 +230,12 @@ fn a_silent_peer_is_cut_at_the_deadline() {
     let error = auth(challenge(&mut stream, &peekaboo(), &options).unwrap_err());
     assert_eq!(error, late);
     assert!(begin.elapsed() >= timeout);
+    // A longer one does not put off the end.
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let begin = Instant::now();
+    let error = auth(challenge(&mut stream, &peekaboo(), &options).unwrap_err());
+    assert_eq!(error, late);
+    assert!(begin.elapsed() < LONG / 2);
     stream.set_read_timeout(None).unwrap();
     // Half a hello, and then nothing.
     (&peer).write_all(&messages()[0][..20]).unwrap();
