@@ -34,7 +34,7 @@ struct Args {
     /// How requests are served
     #[arg(long, value_enum, default_value_t = Strategy::Threads)]
     strategy: Strategy,
-    /// How many threads of a pool
+    /// How many threads (pool) or processes (prefork)
     #[arg(long, value_name = "N", default_value = "16")]
     workers: NonZeroUsize,
     #[command(flatten)]
@@ -49,6 +49,8 @@ enum Strategy {
     Threads,
     /// As many threads as you like
     Pool,
+    /// As many processes as you like
+    Prefork,
     /// One thread, one event loop
     Loop,
 }
@@ -56,15 +58,15 @@ enum Strategy {
 fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
-    examples::exit_code(match args.strategy {
-        Strategy::Serial => serve(args.listen, socket_server::Strategy::Serial),
-        Strategy::Threads => serve(args.listen, socket_server::Strategy::Threads),
-        Strategy::Pool => {
-            let workers = args.workers.get();
-            serve(args.listen, socket_server::Strategy::Pool { workers })
-        }
-        Strategy::Loop => serve_on_a_loop(args.listen),
-    })
+    let workers = args.workers.get();
+    let strategy = match args.strategy {
+        Strategy::Serial => socket_server::Strategy::Serial,
+        Strategy::Threads => socket_server::Strategy::Threads,
+        Strategy::Pool => socket_server::Strategy::Pool { workers },
+        Strategy::Prefork => socket_server::Strategy::Prefork { workers },
+        Strategy::Loop => return examples::exit_code(serve_on_a_loop(args.listen)),
+    };
+    examples::exit_code(serve(args.listen, strategy))
 }
 
 fn serve(listen: SocketAddr, strategy: socket_server::Strategy) -> Result<(), Box<dyn Error>> {

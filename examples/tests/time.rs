@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use rustix::process::Signal;
 use support::{DEADLINE, Program};
 
-const STRATEGIES: [&str; 4] = ["serial", "threads", "pool", "loop"];
+const STRATEGIES: [&str; 5] = ["serial", "threads", "pool", "prefork", "loop"];
 
 fn start(strategy: &str) -> Program {
     start_in(strategy, "UTC")
