@@ -334,6 +334,8 @@ impl Desk {
     /// The address to send from, in the form of the socket's family.
     fn source_address(&self, address: IpAddr) -> Option<IpAddr> {
         match address {
+            // There is only one to choose.
+            _ if !self.bound.ip().is_unspecified() => None,
             _ if address.is_multicast() || address.is_unspecified() => None,
             IpAddr::V4(address) if address.is_broadcast() => None,
             IpAddr::V4(address) if self.bound.is_ipv6() => Some(address.to_ipv6_mapped().into()),

@@ -292,11 +292,15 @@ impl Service {
                         self.handle_all(&arrived[..meta.len], meta);
                     }
                     self.gate.report_datagrams(&self.counts);
+                    let is_drained = count < batch;
                     batch = if started.elapsed() > TURN {
                         (count / 2).max(1)
                     } else {
                         (batch * 2).min(BATCH_SIZE)
                     };
+                    if is_drained {
+                        wait.wait();
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait.wait(),
                 // The first is often about an answer of the past, to somebody who has gone, and asking

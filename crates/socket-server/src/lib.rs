@@ -111,6 +111,65 @@
 //! Deadlines are exact to some milliseconds. A connection waits for its peer without any buffer;
 //! [`Connection::lines`] has one of 8 KiB and the line.
 //!
+//! # Datagrams
+//!
+//! ```
+//! use std::net::UdpSocket;
+//! use socket_server::{DatagramLimits, Server};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! // A clock: any datagram asks for the time, even an empty one.
+//! let limits = DatagramLimits { min_allowance: 24, ..DatagramLimits::default() };
+//! let running = Server::udp("0.0.0.0:0").datagram_limits(limits).serve_datagrams(|datagram| {
+//!     datagram.reply(b"Sat Nov 21 02:29:12 2026")?;
+//!     Ok(())
+//! })?;
+//! let port = running.address().socket_addr().unwrap().port();
+//!
+//! let client = UdpSocket::bind("127.0.0.1:0")?;
+//! client.send_to(b"", ("127.0.0.2", port))?;
+//! let mut answer = [0; 64];
+//! let (len, from) = client.recv_from(&mut answer)?;
+//! assert_eq!(&answer[..len], b"Sat Nov 21 02:29:12 2026");
+//! assert_eq!(from, ([127, 0, 0, 2], port).into()); // the address that was asked
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Threads receive from one socket, up to 32 datagrams at a time and fewer while handlers are slow.
+//! Anybody can put somebody else's address on a datagram, so answers are limited; [`Datagram::reply`]
+//! says when one was not sent, and [`DatagramStats`] counts them.
+//!
+//! | limit | default | at the limit |
+//! |---|---|---|
+//! | [answers for each byte asked](DatagramLimits::max_amplification) | 1 byte | [`ReplyError::TooLong`] |
+//! | [answers, however short the request](DatagramLimits::min_allowance) | 0 bytes | the same |
+//! | [answers to one datagram](DatagramLimits::max_answers) | 16 | [`ReplyError::TooMany`] |
+//! | [answers to one source](DatagramLimits::rate) (IPv4 address, IPv6 /64) | 8000 at once, 8000/s | [`ReplyError::TooOften`] |
+//! | [the same in the long run](DatagramLimits::long_run_rate) | 500,000 at once, 20/s | the same |
+//! | [to ports below 1024 or equal to its own](DatagramLimits::answers_servers) | none | [`ReplyError::ToServer`] |
+//! | [payload](DatagramLimits::max_payload_len) | 65,535 bytes | cut, [`Datagram::is_truncated`] |
+//! | sources remembered | 16,384 places of 16 bytes | sources may share a place |
+//!
+//! # Behind a proxy, under a service manager
+//!
+//! A load balancer that speaks the PROXY protocol (version 1 or 2) says whom each connection is from:
+//! [`Server::proxied`] names the addresses from which that is believed, and required.
+//! [`activation`] takes the sockets that systemd and its like have opened; [`Server::adopt`] serves them.
+//!
+//! # On tokio
+//!
+//! `Server::serve_tokio` (feature `tokio`) runs an `async` handler in a task for each connection:
+//!
+//! | | blocking | tokio |
+//! |---|---|---|
+//! | handler | `fn(&mut Connection) -> HandlerResult` | `async fn(tokio::Connection) -> HandlerResult` |
+//! | connection | `Read + Write`, and by `&Connection` | `AsyncRead + AsyncWrite`, and by `&Connection` |
+//! | shutting down | `running.shutdown(grace)` | `running.shutdown(grace).await` |
+//! | after the grace | sockets are cut | sockets are cut, then handlers cancelled |
+//! | limits, deadlines, hooks, counts | the same | the same |
+//! | an idle connection | a thread | 1.5 KB, 1.0 KB of it tokio's own |
+//!
 //! # Coming from Python's `socketserver`
 //!
 //! | Python | here |

@@ -46,20 +46,17 @@ impl Sources {
 
     /// Whether an answer would be within the limits now.
     pub(crate) fn has_credit(&self, source: Network, now: Instant) -> bool {
-        let now = self.nanos(now);
-        let both = self.place(source).iter().zip(&self.limits);
-        both.map(|(settled, limit)| limit.after(settled.load(Ordering::Relaxed), now))
-            .all(|after| after.is_some())
+        self.place_has_credit(self.place(source), self.nanos(now))
     }
 
     /// Counts an answer, unless it would be over a limit.
     pub(crate) fn charge(&self, source: Network, now: Instant) -> bool {
+        let (place, now) = (self.place(source), self.nanos(now));
         // What one limit forbids uses up nothing of the other.
-        if !self.has_credit(source, now) {
+        if !self.place_has_credit(place, now) {
             return false;
         }
-        let now = self.nanos(now);
-        let mut both = self.place(source).iter().zip(&self.limits);
+        let mut both = place.iter().zip(&self.limits);
         both.all(|(settled, limit)| {
             settled
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| {
@@ -67,6 +64,11 @@ impl Sources {
                 })
                 .is_ok()
         })
+    }
+
+    fn place_has_credit(&self, place: &[AtomicU64; 2], now: u64) -> bool {
+        let mut both = place.iter().zip(&self.limits);
+        both.all(|(settled, limit)| limit.after(settled.load(Ordering::Relaxed), now).is_some())
     }
 
     fn place(&self, source: Network) -> &[AtomicU64; 2] {
