@@ -122,7 +122,8 @@ impl Server {
 
     /// Asks before each connection whether the peer is wanted. One that is not is closed without a
     /// word and counted as refused. The question is asked where the handler would run, so it may take
-    /// its time.
+    /// its time;
+    /// but under [`Strategy::Processes`] in the parent, where newcomers wait for the answer.
     pub fn verify(mut self, verify: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
         self.settings.hooks.verify = Some(Arc::new(verify));
         self

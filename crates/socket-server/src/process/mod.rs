@@ -1,4 +1,25 @@
-//! Processes as workers.
+//! Processes as workers: children that are this program, started again.
+//!
+//! In the parent, [`Processes`] and [`Prefork`] are the engines behind `Running`. They start children
+//! (`spawn`), hear of what they say and of their ends (`watch`), and count. In a child, `bind` finds out
+//! by [`role`] what it is to the server, and `serve` ends up in [`Inherited::serve`] (`child`), from where
+//! there is no way back.
+//!
+//! ```text
+//!            parent                         │            child
+//!   Processes        Prefork                │         Inherited::serve
+//!  accepts, gives   keeps n workers         │        ┌────────┴─────────┐
+//!        └───────┬──────┘                   │    main thread        a thread
+//!      Worker::start, Watch                 │  Service::serve,   obeys: limits, suspend,
+//!                │                          │  reports           resume, stop, cut, refuse
+//!             Control ◄─── seqpacket: Message, SCM_RIGHTS ────────────► Control
+//!              Board  ◄─── memory file: counts (Prefork) ◄──── Report from the gate
+//! ```
+//!
+//! The gate of a child has a `Report`. For one connection it sends the parent a message when a handshake
+//! begins or ends, and when a proxy has named the client, since the parent counts those; how the
+//! connection ended is the exit status. A prefork worker writes its counts on the board at every change:
+//! that costs no wake-up of the parent, and what a worker wrote outlives it.
 
 mod board;
 mod child;

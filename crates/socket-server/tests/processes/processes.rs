@@ -59,6 +59,19 @@ pub(crate) const CHECKS: &[Check] = &[
         a_program_that_never_serves,
     ),
     ("much_data_passes", much_data_passes),
+    (
+        "an_unwanted_peer_costs_no_child",
+        unwanted_peer_costs_no_child,
+    ),
+    (
+        "a_proxy_names_the_client_in_the_child",
+        proxy_names_the_client,
+    ),
+    ("a_listener_can_be_adopted", listener_can_be_adopted),
+    (
+        "several_servers_of_a_program_find_their_children",
+        several_servers,
+    ),
 ];
 
 fn each_connection_has_a_process() {
@@ -323,6 +336,53 @@ fn much_data_passes() {
     assert_eq!(client.rest().len(), LINES * LINE.len());
     sender.join().expect("does not panic");
     program.expect("finished=1 open=0");
+}
+
+fn unwanted_peer_costs_no_child() {
+    let mut program = Program::start("processes deny");
+    program.expect_children(1);
+    let before = program.children();
+    assert_eq!(program.connect().rest(), "");
+    program.expect("refused=1 open=0 failed=0");
+    assert_eq!(program.children(), before);
+}
+
+fn proxy_names_the_client() {
+    let mut program = Program::start("processes proxied per-address=1");
+    let by_proxy = |client: &str| {
+        let mut connection = program.connect();
+        connection.say(&format!("PROXY TCP4 {client} 192.0.2.9 1000 2000\r"));
+        connection
+    };
+    let (mut one, mut two) = (by_proxy("192.0.2.1"), by_proxy("192.0.2.2"));
+    assert!(one.ask("peer").starts_with("192.0.2.1:1000"));
+    assert!(two.ask("peer").starts_with("192.0.2.2:1000"));
+    assert_eq!(by_proxy("192.0.2.1").rest(), "");
+    drop(one);
+    program.expect("open=1 refused=1 pending=0");
+    assert_eq!(program.connect().rest(), "", "without the header");
+}
+
+fn listener_can_be_adopted() {
+    for strategy in ["processes adopt", "prefork=1 adopt"] {
+        let mut program = Program::start(strategy);
+        assert_eq!(program.connect().ask("hello"), "hello");
+        program.expect("finished=1");
+    }
+}
+
+fn several_servers() {
+    let mut program = Program::start("processes beside");
+    assert_eq!(program.connect().ask("hello"), "hello");
+    let addresses = program.ask("beside");
+    let (threads, prefork) = addresses.split_once(' ').expect("two addresses");
+    let mut client = Client::to(threads.trim_start_matches("tcp://"));
+    assert_eq!(client.ask("pid"), program.id().to_string());
+    assert_eq!(
+        Client::to(prefork.trim_start_matches("tcp://")).rest(),
+        "beside"
+    );
+    program.expect("accepted=1");
 }
 
 const LINE: &str = "a line that is not so short that only the calls would count\n";

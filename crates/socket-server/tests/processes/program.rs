@@ -1,6 +1,7 @@
 //! The program under test: a server with a process strategy, led by lines on its standard input.
 
 use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -11,13 +12,31 @@ use socket_server::{Connection, Datagram, HandlerResult, Limits, Server, Stats, 
 pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     let mut limits = Limits::default();
     let mut strategy = Strategy::Processes { max: 40 };
-    let mut descriptors: Option<u64> = None;
+    let mut server = Server::tcp("127.0.0.1:0");
     let mut datagrams = false;
+    let mut beside = None;
     for word in words {
         let (name, value) = word.split_once('=').unwrap_or((word, "0"));
         match name {
             "processes" => {}
-            "datagrams" => datagrams = true,
+            "datagrams" => {
+                server = Server::udp("127.0.0.1:0");
+                datagrams = true;
+            }
+            // What a service manager does: the program does not bind, and its children can't adopt.
+            "adopt" if !socket_server::is_worker() => {
+                server = Server::adopt(TcpListener::bind("127.0.0.1:0")?);
+            }
+            "adopt" => {}
+            "deny" => server = server.verify(|_| false),
+            "proxied" => server = server.proxied(|_| true),
+            "beside" => {
+                let threads = Server::tcp("127.0.0.1:0").serve(serve)?;
+                let prefork = Server::tcp("127.0.0.1:0")
+                    .strategy(Strategy::Prefork { workers: 1 })
+                    .serve(|connection| Ok(connection.write_all(b"beside")?))?;
+                beside = Some((threads, prefork));
+            }
             "max" => {
                 strategy = Strategy::Processes {
                     max: value.parse()?,
@@ -27,30 +46,22 @@ pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
                 let workers = value.parse()?;
                 strategy = Strategy::Prefork { workers };
             }
-            "descriptors" => descriptors = Some(value.parse()?),
             "exit-early" if socket_server::is_worker() => std::process::exit(0),
             "exit-early" => {}
             _ => set_limit(&mut limits, name, value)?,
         }
     }
-    if socket_server::is_worker() {
-        descriptors = None;
-    }
+    server = server.strategy(strategy).limits(limits);
     let running = if datagrams {
-        let server = Server::udp("127.0.0.1:0").strategy(strategy);
         server.serve_datagrams(answer)?
     } else {
-        let server = Server::tcp("127.0.0.1:0").strategy(strategy);
-        server.limits(limits).serve(serve)?
+        server.serve(serve)?
     };
     if socket_server::is_worker() {
         println!("serve came back in a worker");
     }
     println!("{}", running.address());
     let base = open_descriptors()? as u64;
-    if let Some(descriptors) = descriptors {
-        limit_descriptors(base + descriptors)?;
-    }
     for line in io::stdin().lines() {
         let line = line?;
         let (command, value) = line.split_once(' ').unwrap_or((&line, ""));
@@ -62,6 +73,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), Box<dyn std::error::Error>> {
                     "received={} answered={} panicked={}",
                     stats.received, stats.answered, stats.panicked
                 );
+            }
+            "beside" => {
+                let (threads, prefork) = beside.as_ref().ok_or("nothing is beside")?;
+                println!("{} {}", threads.address(), prefork.address());
             }
             "suspend" => {
                 running.suspend();
@@ -110,6 +125,7 @@ fn serve(connection: &mut Connection) -> HandlerResult {
                 let len = io::stdin().read_to_end(&mut Vec::new())?;
                 writeln!(out, "{len}")?;
             }
+            "peer" => writeln!(out, "{}", connection.peer())?,
             "worker" => writeln!(out, "{}", socket_server::is_worker())?,
             "panic" => panic!("asked to"),
             "fail" => return Err("asked to".into()),

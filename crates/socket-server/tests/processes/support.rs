@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -111,11 +111,7 @@ impl Program {
     }
 
     pub(crate) fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).expect("the server listens");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a timeout above zero");
-        Client(BufReader::new(stream))
+        Client::to(self.address)
     }
 
     /// The children that are not reaped.
@@ -153,6 +149,14 @@ impl Drop for Program {
 pub(crate) struct Client(pub(crate) BufReader<TcpStream>);
 
 impl Client {
+    pub(crate) fn to(address: impl ToSocketAddrs) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream
+            .set_read_timeout(Some(DEADLINE))
+            .expect("a timeout above zero");
+        Self(BufReader::new(stream))
+    }
+
     pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.0.get_mut(), "{line}").expect("the connection is open");
     }
