@@ -183,7 +183,7 @@ impl fmt::Debug for Service {
     }
 }
 
-const SIGABRT: i32 = rustix::process::Signal::ABORT.as_raw();
+pub(crate) const SIGABRT: i32 = rustix::process::Signal::ABORT.as_raw();
 
 fn log(peer: &Peer, failure: &Failure) {
     match failure {

@@ -1,5 +1,6 @@
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use super::watch::{Notice, Watch};
 use crate::acceptor::{Listener, Pauses};
 use crate::gate::{self, Gate};
 use crate::running::Engine;
+use crate::service::SIGABRT;
 use crate::{DatagramStats, Stats};
 
 /// The parent's side of `Strategy::Prefork`: starts the workers, and again those that end.
@@ -213,7 +215,10 @@ impl Prefork {
             return;
         };
         let (id, status) = (hired.worker.id(), hired.worker.reap());
-        self.close_book(&mut state, place);
+        let has_aborted = status
+            .as_ref()
+            .is_ok_and(|status| status.signal() == Some(SIGABRT));
+        self.close_book(&mut state, place, has_aborted);
         let place = &mut state.places[place];
         let is_early = place.time.elapsed() < SETTLED;
         if !is_early {
@@ -238,12 +243,17 @@ impl Prefork {
     }
 
     /// Adds what an ended worker wrote last to the counts of the past. Its connection, if it had one,
-    /// was cut off with it.
-    fn close_book(&self, state: &mut State, place: usize) {
+    /// was cut off with it, unless it was the handler that brought it down.
+    fn close_book(&self, state: &mut State, place: usize, has_aborted: bool) {
         match self.board.read(place) {
             Ok(entry) => {
                 let mut stats = entry.stats;
-                stats.cut_off += std::mem::take(&mut stats.open) as u64;
+                let lost = std::mem::take(&mut stats.open) as u64;
+                if has_aborted {
+                    stats.panicked += lost;
+                } else {
+                    stats.cut_off += lost;
+                }
                 stats.pending = 0;
                 state.past.add(&stats);
                 state.past_datagrams.add(&entry.datagrams);

@@ -98,6 +98,12 @@ fn panic_costs_one_connection() {
     assert_eq!(client.rest(), "");
     assert_eq!(program.connect().ask("pid"), id);
     program.expect("panicked=1");
+    // What can't be caught costs the worker too.
+    let mut client = program.connect();
+    client.say("abort");
+    assert_eq!(client.rest(), "");
+    program.expect("panicked=2 cut_off=0");
+    assert_ne!(program.connect().ask("pid"), id);
 }
 
 fn killed_worker_is_replaced() {
