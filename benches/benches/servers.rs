@@ -98,7 +98,11 @@ fn measure_visits(at_a_time: usize, effort: Effort, cores: Cores) -> io::Result<
 }
 
 fn measure_talk(connections: usize, effort: Effort, cores: Cores) -> io::Result<()> {
-    let title = format!("64-byte ping-pong, {connections} connections that stay");
+    let who = match connections {
+        1 => "1 connection that stays".to_owned(),
+        more => format!("{more} connections that stay"),
+    };
+    let title = format!("64-byte ping-pong, {who}");
     let all = CONTENDERS.iter().chain(PYTHON.iter().map(|(name, _)| name));
     let able: Vec<_> = all
         .copied()
