@@ -13,7 +13,7 @@ use socket2::{InterfaceIndexOrAddress, SockRef};
 use crate::acceptor::Listener;
 use crate::datagram_server::{Counts, DatagramSettings};
 use crate::peer::{Network, Peer, canonical};
-use crate::sources::Sources;
+use crate::sources::{Sources, Table, now};
 use crate::{DatagramLimits, Rate};
 
 /// A datagram that arrived, in the hands of its handler.
@@ -106,7 +106,7 @@ impl<'a> Datagram<'a> {
     pub fn is_answerable(&self) -> bool {
         self.desk.is_client(self.from, self.local_address).is_ok()
             && self.answers < self.desk.limits.max_answers
-            && (self.desk.sources).has_credit(Network::of(self.from.ip()), Instant::now())
+            && (self.desk.sources).has_credit(Network::of(self.from.ip()), now())
     }
 
     fn try_reply(&mut self, answer: &[u8]) -> Result<(), ReplyError> {
@@ -128,7 +128,7 @@ impl<'a> Datagram<'a> {
                 allowed,
             });
         }
-        if !(self.desk.sources).charge(Network::of(self.from.ip()), Instant::now()) {
+        if !(self.desk.sources).charge(Network::of(self.from.ip()), now()) {
             return Err(ReplyError::TooOften {
                 rate: limits.rate,
                 long_run_rate: limits.long_run_rate,
@@ -268,6 +268,11 @@ impl Desk {
             bound,
             limits,
         })
+    }
+
+    /// Counts what sources have had together with the other processes that answer from this socket.
+    pub(crate) fn share(&mut self, table: Table) -> io::Result<()> {
+        self.sources.share(table)
     }
 
     fn is_client(&self, from: SocketAddr, local_address: SocketAddr) -> Result<(), ReplyError> {

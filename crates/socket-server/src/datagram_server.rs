@@ -150,10 +150,10 @@ impl Bound {
     /// Serves datagrams in the background: the handler runs for each one that arrives.
     ///
     /// [`Strategy::Serial`] receives on one thread, [`Strategy::Pool`] on as many as it says,
-    /// [`Strategy::Threads`] on one for each core, and [`Strategy::Prefork`] in processes, each of
-    /// which counts for itself what a source has had. Threads that are busy for long do not hold up what
-    /// others can receive. Each has 2 MiB of address space for what arrives; memory is used as
-    /// datagrams come.
+    /// [`Strategy::Threads`] on one for each core, and [`Strategy::Prefork`] in processes, which count
+    /// together what a source has had (four system calls an answer). Threads that are busy for long do
+    /// not hold up what others can receive. Each has 2 MiB of address space for what arrives; memory is
+    /// used as datagrams come.
     ///
     /// Of [`Limits`](crate::Limits), which are about connections, none applies: datagrams have
     /// [`DatagramLimits`]. They stay as they are while the server runs.

@@ -7,6 +7,7 @@ use rustix::fs::{FlockOperation, MemfdFlags};
 
 use super::message::{Fields, put_network, put_u64};
 use crate::peer::Network;
+use crate::sources::Table;
 use crate::{DatagramStats, Stats};
 
 /// The counts of the workers of one server: a file in memory with an entry for each worker, which
@@ -14,7 +15,7 @@ use crate::{DatagramStats, Stats};
 ///
 /// The parent reads it when it is asked for statistics, so that a connection costs it nothing, and
 /// when a worker has ended, however that came about. Workers read it where a limit holds for all of
-/// them together.
+/// them together. Behind the entries is the table of what the sources of datagrams have had.
 #[derive(Debug)]
 pub(super) struct Board(File);
 
@@ -30,11 +31,18 @@ pub(super) struct Entry {
 impl Board {
     pub(super) fn new() -> io::Result<Self> {
         let file = rustix::fs::memfd_create("socket-server workers", MemfdFlags::CLOEXEC)?;
-        Ok(Self(file.into()))
+        let board = Self(file.into());
+        Table::create(board.0.try_clone()?, SOURCES)?;
+        Ok(board)
     }
 
     pub(super) fn from_fd(file: OwnedFd) -> Self {
         Self(file.into())
+    }
+
+    /// The table of what the sources of datagrams have had.
+    pub(super) fn sources(&self) -> io::Result<Table> {
+        Ok(Table::open(self.0.try_clone()?, SOURCES))
     }
 
     /// What the worker of this number wrote last.
@@ -145,6 +153,8 @@ fn offset(worker: usize) -> u64 {
     (worker * ENTRY_LEN) as u64
 }
 
+/// Where the table of sources begins: far behind the last entry, and only what is used takes memory.
+const SOURCES: u64 = 1 << 30;
 /// Ten counts, a network, and ten counts of datagrams.
 const ENTRY_LEN: usize = 10 * 8 + 16 + 10 * 8;
 

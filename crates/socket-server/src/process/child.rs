@@ -120,13 +120,14 @@ impl Inherited {
     /// The same for datagrams.
     pub(crate) fn serve_datagrams(
         self,
-        desk: Desk,
+        mut desk: Desk,
         hooks: Hooks,
         handler: datagram_server::Handler,
     ) -> io::Result<Running> {
         let Task::Accept(place) = self.task else {
             return Err(io::ErrorKind::InvalidData.into());
         };
+        desk.share(place.board.sources()?)?;
         let gate = Gate::new(place.limits.clone())?;
         place.take(&gate);
         begin(self.control, &gate, None)?;
