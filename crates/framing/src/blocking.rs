@@ -37,7 +37,7 @@ use crate::queue::FrameQueue;
 ///
 /// # Slow peers
 ///
-/// Whether a frame is under way for longer than [`Limits`](crate::Limits) allow is looked at before every
+/// Whether a frame is under way for longer than [`Limits`] allow is looked at before every
 /// read. A peer that sends nothing at all is only found out if the socket has a read timeout
 /// (`TcpStream::set_read_timeout`, some seconds): while a frame is under way, such timeouts serve to look
 /// at the clock, and [`FrameError::TooSlow`] comes at most one of them late. Between frames the timeout

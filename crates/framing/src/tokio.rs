@@ -34,7 +34,7 @@ use crate::queue::{FrameQueue, SLICES};
 ///
 /// It reads ahead: bytes that follow a frame may be in its buffer, see [`into_parts`](Self::into_parts).
 ///
-/// A frame that is under way for longer than [`Limits`](crate::Limits) allow fails as
+/// A frame that is under way for longer than [`Limits`] allow fails as
 /// [`FrameError::TooSlow`]. The runtime must have its timers enabled for that, or set
 /// [`min_rate`](crate::Limits::min_rate) to zero.
 #[derive(Debug)]
