@@ -1,6 +1,7 @@
 //! Both process strategies, with servers that are programs of their own: this very program, started
 //! with `--program`. So it has no test harness, but a list of checks; words name those to run.
 
+mod both;
 mod prefork;
 mod processes;
 mod program;

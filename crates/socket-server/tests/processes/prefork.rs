@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::net::UdpSocket;
 
-use crate::Check;
 use crate::processes::{kill, kill_process};
 use crate::support::{Client, DEADLINE, Program, wait_for_end};
+use crate::{Check, both};
 
 pub(crate) const CHECKS: &[Check] = &[
     (
@@ -30,18 +30,15 @@ pub(crate) const CHECKS: &[Check] = &[
     ),
     ("prefork_deadlines_hold", deadlines_hold),
     ("prefork_limits_reach_workers", limits_reach_workers),
-    (
-        "prefork_suspended_it_accepts_nobody",
-        suspended_it_accepts_nobody,
-    ),
-    (
-        "prefork_shutdown_lets_handlers_finish",
-        shutdown_lets_handlers_finish,
-    ),
-    (
-        "prefork_at_the_end_of_the_grace_all_are_cut",
-        at_the_end_of_the_grace_all_are_cut,
-    ),
+    ("prefork_suspended_it_accepts_nobody", || {
+        both::suspended_it_accepts_nobody("prefork=2")
+    }),
+    ("prefork_shutdown_lets_handlers_finish", || {
+        both::shutdown_lets_handlers_finish("prefork=2")
+    }),
+    ("prefork_at_the_end_of_the_grace_all_are_cut", || {
+        both::at_the_end_of_the_grace_all_are_cut("prefork=3")
+    }),
     (
         "prefork_workers_end_with_their_parent",
         workers_end_with_their_parent,
@@ -177,54 +174,6 @@ fn limits_reach_workers() {
     assert_eq!(program.connect().rest(), "");
     assert_eq!(program.connect().rest(), "");
     program.expect("timed_out=4");
-}
-
-fn suspended_it_accepts_nobody() {
-    let mut program = Program::start("prefork=2");
-    let mut before = program.connect();
-    assert_eq!(before.ask("1"), "1");
-    assert_eq!(program.ask("suspend"), "suspended");
-    let mut waiting = program.connect();
-    waiting.say("2");
-    assert_eq!(before.ask("3"), "3");
-    program.expect("accepted=1");
-    assert_eq!(program.ask("resume"), "resumed");
-    assert_eq!(waiting.line(), "2");
-}
-
-fn shutdown_lets_handlers_finish() {
-    let program = Program::start("prefork=2");
-    let mut client = program.connect();
-    assert_eq!(client.ask("hello"), "hello");
-    client.say("stopping");
-    let answer = std::thread::spawn(move || (client.line(), client));
-    let stats = std::thread::spawn(move || program.shutdown(20_000));
-    let (line, client) = answer.join().expect("does not panic");
-    assert_eq!(line, "stopping");
-    drop(client);
-    let stats = stats.join().expect("does not panic");
-    assert_eq!(
-        (stats["finished"], stats["cut_off"], stats["open"]),
-        (1, 0, 0)
-    );
-}
-
-fn at_the_end_of_the_grace_all_are_cut() {
-    let program = Program::start("prefork=3");
-    let (mut silent, mut computing) = (program.connect(), program.connect());
-    assert_eq!(
-        (silent.ask("1"), computing.ask("2")),
-        ("1".into(), "2".into())
-    );
-    let id: u32 = computing.ask("pid").parse().expect("a number");
-    computing.say("spin");
-    let stats = program.shutdown(50);
-    assert_eq!(
-        (stats["finished"], stats["cut_off"], stats["open"]),
-        (0, 2, 0)
-    );
-    assert_eq!(silent.rest(), "");
-    wait_for_end(id);
 }
 
 fn workers_end_with_their_parent() {

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 
 use rustix::process::{Pid, Signal};
 
-use crate::Check;
 use crate::support::{Client, Program, wait_for_end};
+use crate::{Check, both};
 
 pub(crate) const CHECKS: &[Check] = &[
     (
@@ -41,15 +41,15 @@ pub(crate) const CHECKS: &[Check] = &[
         without_descriptors_the_accepted_one_waits,
     ),
     ("nothing_leaks", nothing_leaks),
-    ("suspended_it_accepts_nobody", suspended_it_accepts_nobody),
-    (
-        "shutdown_lets_handlers_finish",
-        shutdown_lets_handlers_finish,
-    ),
-    (
-        "at_the_end_of_the_grace_all_are_cut",
-        at_the_end_of_the_grace_all_are_cut,
-    ),
+    ("suspended_it_accepts_nobody", || {
+        both::suspended_it_accepts_nobody("processes")
+    }),
+    ("shutdown_lets_handlers_finish", || {
+        both::shutdown_lets_handlers_finish("processes")
+    }),
+    ("at_the_end_of_the_grace_all_are_cut", || {
+        both::at_the_end_of_the_grace_all_are_cut("processes")
+    }),
     (
         "children_end_with_their_parent",
         children_end_with_their_parent,
@@ -251,54 +251,6 @@ fn nothing_leaks() {
     for other in &mut others {
         assert_eq!(other.ask("descriptors"), alone);
     }
-}
-
-fn suspended_it_accepts_nobody() {
-    let mut program = Program::start("processes");
-    let mut before = program.connect();
-    assert_eq!(before.ask("1"), "1");
-    assert_eq!(program.ask("suspend"), "suspended");
-    let mut waiting = program.connect();
-    waiting.say("2");
-    assert_eq!(before.ask("3"), "3");
-    program.expect("accepted=1");
-    assert_eq!(program.ask("resume"), "resumed");
-    assert_eq!(waiting.line(), "2");
-}
-
-fn shutdown_lets_handlers_finish() {
-    let program = Program::start("processes");
-    let mut client = program.connect();
-    assert_eq!(client.ask("hello"), "hello");
-    client.say("stopping");
-    let answer = std::thread::spawn(move || (client.line(), client));
-    let stats = std::thread::spawn(move || program.shutdown(20_000));
-    let (line, client) = answer.join().expect("does not panic");
-    assert_eq!(line, "stopping");
-    drop(client);
-    let stats = stats.join().expect("does not panic");
-    assert_eq!(
-        (stats["finished"], stats["cut_off"], stats["open"]),
-        (1, 0, 0)
-    );
-}
-
-fn at_the_end_of_the_grace_all_are_cut() {
-    let program = Program::start("processes");
-    let (mut silent, mut computing) = (program.connect(), program.connect());
-    assert_eq!(
-        (silent.ask("1"), computing.ask("2")),
-        ("1".into(), "2".into())
-    );
-    let id: u32 = computing.ask("pid").parse().expect("a number");
-    computing.say("spin");
-    let stats = program.shutdown(50);
-    assert_eq!(
-        (stats["finished"], stats["cut_off"], stats["open"]),
-        (0, 2, 0)
-    );
-    assert_eq!(silent.rest(), "");
-    wait_for_end(id);
 }
 
 fn children_end_with_their_parent() {
