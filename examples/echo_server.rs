@@ -217,6 +217,8 @@ enum Stage {
     Accepted,
     Authenticating(Login),
     Echoing,
+    /// Not let in, or no more. Whatever still comes is not for us.
+    Ended,
 }
 
 impl StreamHandler for Conversation {
@@ -249,20 +251,21 @@ impl StreamHandler for Conversation {
                 }
             }
             Stage::Echoing => {}
+            Stage::Ended => return,
         }
         self.echo(bytes, out);
     }
 
     fn peer_finished(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
         // A last line without its end.
-        if let Some(lines) = self.lines.take() {
+        if let (Stage::Echoing, Some(lines)) = (&self.stage, self.lines.take()) {
             out.write(&lines.into_unread());
         }
         out.end();
     }
 
     fn handshaking(&self) -> bool {
-        !matches!(self.stage, Stage::Echoing)
+        matches!(self.stage, Stage::Accepted | Stage::Authenticating(_))
     }
 
     /// Who is in a conversation may finish it.
@@ -292,7 +295,7 @@ impl Conversation {
     }
 
     fn end(&mut self, out: &mut Outgoing) {
-        self.stage = Stage::Echoing;
+        self.stage = Stage::Ended;
         out.close();
     }
 }
