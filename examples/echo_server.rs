@@ -113,7 +113,8 @@ fn echo(connection: &Connection, service: &Service) -> HandlerResult {
             out.write_all(line)?;
         }
     } else {
-        io::copy(&mut &*connection, &mut &*connection)?;
+        let (mut input, mut out) = connection.split();
+        io::copy(&mut input, &mut out)?;
     }
     Ok(())
 }
