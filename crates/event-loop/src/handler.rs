@@ -20,7 +20,19 @@ use crate::{Context, Datagrams, Outgoing};
 /// - Each method should return soon: nothing else moves on this loop meanwhile. Slow work goes to
 ///   [`Context::offload`].
 ///
-/// A closure `FnMut(&[u8], &mut Outgoing, &mut Context<'_, M>)` is a handler that only receives.
+/// A closure `FnMut(&[u8], &mut Outgoing, &mut Context<'_, M>)` is a handler that only receives. An
+/// `Option` of a handler that is `None` turns the peer away: it closes the connection when it is opened.
+///
+/// ```
+/// # use event_loop::{Context, EventLoop, Options, Outgoing, Peer};
+/// # let mut event_loop = EventLoop::<()>::new()?;
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// event_loop.listen(listener, Options::default(), |peer| {
+///     let is_local = matches!(peer, Peer::Tcp(address) if address.ip().is_loopback());
+///     is_local.then_some(|bytes: &[u8], out: &mut Outgoing, _: &mut Context<'_>| out.write(bytes))
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait StreamHandler<M = ()> {
     /// The connection is there. Speak first here, or set timers.
     fn opened(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
@@ -80,6 +92,61 @@ where
 {
     fn received(&mut self, bytes: &[u8], out: &mut Outgoing, cx: &mut Context<'_, M>) {
         self(bytes, out, cx);
+    }
+}
+
+impl<M, H: StreamHandler<M>> StreamHandler<M> for Option<H> {
+    fn opened(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        match self {
+            Some(handler) => handler.opened(out, cx),
+            None => out.close(),
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8], out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.received(bytes, out, cx);
+        }
+    }
+
+    fn peer_finished(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.peer_finished(out, cx);
+        }
+    }
+
+    fn writable(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.writable(out, cx);
+        }
+    }
+
+    fn timer(&mut self, token: u64, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.timer(token, out, cx);
+        }
+    }
+
+    fn message(&mut self, message: M, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.message(message, out, cx);
+        }
+    }
+
+    fn stopping(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.stopping(out, cx);
+        }
+    }
+
+    fn handshaking(&self) -> bool {
+        self.as_ref().is_some_and(StreamHandler::handshaking)
+    }
+
+    fn closed(&mut self, why: &Closed, cx: &mut Context<'_, M>) {
+        if let Some(handler) = self {
+            handler.closed(why, cx);
+        }
     }
 }
 

@@ -41,6 +41,33 @@ fn an_accepted_connection_is_served() {
 }
 
 #[test]
+fn a_peer_without_a_handler_is_turned_away() {
+    let sim = Sim::new();
+    let mut event_loop = EventLoop::<()>::simulated(&sim, LoopOptions::default()).expect("a loop");
+    let (listener, dialer) = sim.listener();
+    let mut is_wanted = false;
+    let accept = move |_| {
+        is_wanted = !is_wanted;
+        is_wanted.then_some(echo)
+    };
+    event_loop
+        .listen(listener, Options::default(), accept)
+        .expect("a listener");
+    let mut peers = [dialer.dial(), dialer.dial()];
+    for peer in &mut peers {
+        peer.send(b"hello");
+    }
+    for _ in 0..3 {
+        turn(&mut event_loop);
+    }
+    let [wanted, unwanted] = &mut peers;
+    assert_eq!(wanted.received(), b"hello");
+    assert!(!wanted.is_finished());
+    assert_eq!(unwanted.received(), b"");
+    assert!(unwanted.is_finished());
+}
+
+#[test]
 fn out_of_descriptors_it_rests_twice_as_long_each_time_up_to_a_second() {
     let (mut event_loop, sim, dialer) = listening(Options::default());
     for _ in 0..9 {
