@@ -14,11 +14,15 @@
 //! ```
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use auth_hmac::blocking::{Untimed, challenge, respond};
 use auth_hmac::{AuthError, Challenge, Handshake, fresh_nonce};
@@ -26,10 +30,10 @@ use cidr::{AccessList, Cidr};
 use clap::Parser;
 use event_loop::{Context, Options, Outgoing, Peer, StreamHandler};
 use examples::{Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Proof, Serving, Strategy};
-use framing::tokio::FrameStream;
+use framing::blocking::FrameStream;
 use framing::{Decoder, Delimiter, FrameError, Pattern};
 use socket_server::{Connection, HandlerResult};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// Sends back whatever arrives
 #[derive(Parser)]
@@ -55,9 +59,8 @@ struct Args {
     logging: Logging,
 }
 
-/// Who is served, and how.
+/// How those are served who are let in.
 struct Service {
-    access: AccessList,
     proof: Option<Proof>,
     lines: bool,
 }
@@ -71,25 +74,24 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let listen = args.listen.unwrap_or_else(|| args.key.default_address());
     let serving = args.serving;
+    let access = AccessList::default().allow(args.allow).deny(args.deny);
     let service = Service {
-        access: AccessList::default().allow(args.allow).deny(args.deny),
         proof: args.key.load()?,
         lines: args.lines,
     };
     let strategy = serving.strategy();
     if strategy == Strategy::Loop {
-        return serve_on_a_loop(&listen, serving.options(), service);
+        return serve_on_a_loop(&listen, serving.options(), access, service);
     }
-    let access = service.access.clone();
     let server = serving.server(&listen);
     let server = server.verify(move |peer| is_let_in(&access, peer.ip()));
     if strategy == Strategy::Tokio {
         let service = Arc::new(service);
-        let handler = move |connection| echo_on_tokio(connection, Arc::clone(&service));
+        let handler = move |connection| serve_on_tokio(connection, Arc::clone(&service));
         return examples::serve_on_tokio(&listen, server, handler);
     }
     examples::serve(&listen, server, move |connection| {
-        echo(connection, &service)
+        serve(connection, &service)
     })
 }
 
@@ -103,58 +105,107 @@ fn is_let_in(access: &AccessList, address: Option<IpAddr>) -> bool {
 }
 
 /// The handler of all strategies that block.
-fn echo(connection: &Connection, service: &Service) -> HandlerResult {
+fn serve(connection: &Connection, service: &Service) -> HandlerResult {
     if let Some(proof) = &service.proof {
         connection.handshake(|connection| authenticate(connection, proof))?;
     }
-    if service.lines {
-        let (mut lines, mut out) = connection.lines();
-        while let Some(line) = lines.next_line()? {
-            out.write_all(line)?;
-        }
-    } else {
-        let (mut input, mut out) = connection.split();
-        io::copy(&mut input, &mut out)?;
-    }
-    Ok(())
+    echo(connection, service.lines)
 }
 
-fn authenticate(connection: &Connection, proof: &Proof) -> Result<(), auth_hmac::Error> {
+fn authenticate(stream: impl Read + Write, proof: &Proof) -> Result<(), auth_hmac::Error> {
     // The server cuts a handshake that takes too long.
-    let mut stream = Untimed(connection);
+    let mut stream = Untimed(stream);
     match proof {
         Proof::Challenge(key, options) => challenge(&mut stream, key, options),
         Proof::Mutual(key, options) => respond(&mut stream, &key.clone().into(), options).map(drop),
     }
 }
 
-/// The handler on tokio.
-async fn echo_on_tokio(
-    connection: socket_server::tokio::Connection,
-    service: Arc<Service>,
-) -> HandlerResult {
-    let mut connection = &connection;
-    if let Some(proof) = &service.proof {
-        // In a box, which is gone afterwards: it is larger than all that a silent client needs.
-        let login = Box::pin(authenticate_on_tokio(connection, proof));
-        connection.handshake(login).await?;
+fn echo(mut stream: impl Read + Write + Copy, lines: bool) -> HandlerResult {
+    if lines {
+        return echo_lines(stream);
     }
-    if service.lines {
-        return echo_lines_on_tokio(connection).await;
-    }
+    let mut input = stream;
+    io::copy(&mut input, &mut stream)?;
+    Ok(())
+}
+
+fn echo_lines(stream: impl Read + Write) -> HandlerResult {
+    let mut lines = FrameStream::new(stream, end_of_line());
     loop {
-        // Thousands may be silent: a buffer is only there while there is something to put in.
-        connection.readable().await?;
-        let mut buffer = vec![0; 16 << 10];
-        match connection.read(&mut buffer).await? {
-            0 => return Ok(()),
-            count => connection.write_all(&buffer[..count]).await?,
+        match lines.read_bytes() {
+            Ok(Some(line)) => {
+                lines.send(line)?;
+                lines.flush()?;
+            }
+            Ok(None) => return Ok(()),
+            Err(framing::Error::Frame(FrameError::Unterminated { .. })) => {
+                let (mut stream, last) = lines.into_parts();
+                return Ok(stream.write_all(&last)?);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
-async fn echo_lines_on_tokio(connection: &socket_server::tokio::Connection) -> HandlerResult {
-    let mut lines = FrameStream::new(connection, end_of_line());
+/// The handler on tokio.
+async fn serve_on_tokio(
+    connection: socket_server::tokio::Connection,
+    service: Arc<Service>,
+) -> HandlerResult {
+    if let Some(proof) = &service.proof {
+        // In a box, which is gone afterwards: it is larger than all that a silent client needs.
+        let login = Box::pin(authenticate_on_tokio(&connection, proof));
+        connection.handshake(login).await?;
+    }
+    echo_on_tokio(&connection, service.lines).await
+}
+
+async fn authenticate_on_tokio(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    proof: &Proof,
+) -> Result<(), auth_hmac::Error> {
+    match proof {
+        Proof::Challenge(key, options) => {
+            auth_hmac::tokio::challenge(&mut stream, key, options).await
+        }
+        Proof::Mutual(key, options) => {
+            let keys = key.clone().into();
+            let session = auth_hmac::tokio::respond(&mut stream, &keys, options).await;
+            session.map(drop)
+        }
+    }
+}
+
+async fn echo_on_tokio(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    lines: bool,
+) -> HandlerResult {
+    if lines {
+        return echo_lines_on_tokio(stream).await;
+    }
+    loop {
+        let bytes = read_some(&mut stream).await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        stream.write_all(&bytes).await?;
+    }
+}
+
+/// Reads what is there. Thousands may be silent: there is no buffer while nothing is.
+async fn read_some(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    poll_fn(|cx| {
+        let mut space = [MaybeUninit::uninit(); 16 << 10];
+        let mut space = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut space))?;
+        Poll::Ready(Ok(space.filled().to_vec()))
+    })
+    .await
+}
+
+async fn echo_lines_on_tokio(stream: impl AsyncRead + AsyncWrite + Unpin) -> HandlerResult {
+    let mut lines = framing::tokio::FrameStream::new(stream, end_of_line());
     loop {
         match lines.read_bytes().await {
             Ok(Some(line)) => {
@@ -163,26 +214,10 @@ async fn echo_lines_on_tokio(connection: &socket_server::tokio::Connection) -> H
             }
             Ok(None) => return Ok(()),
             Err(framing::Error::Frame(FrameError::Unterminated { .. })) => {
-                let (mut connection, last) = lines.into_parts();
-                return Ok(connection.write_all(&last).await?);
+                let (mut stream, last) = lines.into_parts();
+                return Ok(stream.write_all(&last).await?);
             }
             Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-async fn authenticate_on_tokio(
-    mut connection: &socket_server::tokio::Connection,
-    proof: &Proof,
-) -> Result<(), auth_hmac::Error> {
-    match proof {
-        Proof::Challenge(key, options) => {
-            auth_hmac::tokio::challenge(&mut connection, key, options).await
-        }
-        Proof::Mutual(key, options) => {
-            let keys = key.clone().into();
-            let session = auth_hmac::tokio::respond(&mut connection, &keys, options).await;
-            session.map(drop)
         }
     }
 }
@@ -190,17 +225,20 @@ async fn authenticate_on_tokio(
 fn serve_on_a_loop(
     listen: &Address,
     mut options: Options,
+    access: AccessList,
     service: Service,
 ) -> Result<(), Box<dyn Error>> {
     if service.proof.is_some() {
         options.handshake_timeout = HANDSHAKE_TIMEOUT;
     }
     let service = Rc::new(service);
-    examples::serve_on_a_loop(listen, options, move |peer| Conversation {
-        peer,
-        stage: Stage::Accepted,
-        lines: service.lines.then(|| Decoder::new(end_of_line())),
-        service: Rc::clone(&service),
+    examples::serve_on_a_loop(listen, options, move |peer| {
+        is_let_in(&access, ip(peer)).then(|| Conversation {
+            peer,
+            stage: Stage::Accepted,
+            lines: service.lines.then(|| Decoder::new(end_of_line())),
+            service: Rc::clone(&service),
+        })
     })
 }
 
@@ -218,15 +256,12 @@ enum Stage {
     Accepted,
     Authenticating(Login),
     Echoing,
-    /// Not let in, or no more. Whatever still comes is not for us.
+    /// Not served any more. Whatever still comes is not for us.
     Ended,
 }
 
 impl StreamHandler for Conversation {
     fn opened(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
-        if !is_let_in(&self.service.access, ip(self.peer)) {
-            return self.end(out);
-        }
         if let Some(proof) = &self.service.proof {
             match Login::begin(proof) {
                 Ok(mut login) => {
@@ -292,10 +327,6 @@ impl Conversation {
 
     fn fail(&mut self, error: &dyn Error, out: &mut Outgoing) {
         tracing::warn!("{}: {error}", self.peer);
-        self.end(out);
-    }
-
-    fn end(&mut self, out: &mut Outgoing) {
         self.stage = Stage::Ended;
         out.close();
     }
