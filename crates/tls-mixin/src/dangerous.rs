@@ -1,0 +1,1 @@
+//! What gives up the protection that TLS is for.

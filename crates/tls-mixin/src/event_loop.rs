@@ -1,0 +1,1 @@
+//! TLS on the event loop (feature `event-loop`).

@@ -1,0 +1,1 @@
+//! TLS over tokio (feature `tokio`).
