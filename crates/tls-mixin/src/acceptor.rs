@@ -37,6 +37,8 @@ impl Acceptor {
             .with_single_cert(options.identity.chain().to_vec(), options.identity.key())
             .map_err(Error::Options)?;
         config.alpn_protocols.clone_from(&options.alpn);
+        // Without it two connections of TLS 1.2 can have the same secrets.
+        config.require_ems = true;
         Ok(Self {
             shared: Arc::new(Shared {
                 config: Arc::new(config),

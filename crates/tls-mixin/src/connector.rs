@@ -32,6 +32,8 @@ impl Connector {
             .with_root_certificates(options.authorities.roots().map_err(Error::Options)?)
             .with_no_client_auth();
         config.alpn_protocols.clone_from(&options.alpn);
+        // Without it two connections of TLS 1.2 can have the same secrets.
+        config.require_ems = true;
         Ok(Self {
             config: Arc::new(config),
             handshake_timeout: options.handshake_timeout,

@@ -75,6 +75,8 @@ pub enum Flaw {
     NoCertificate,
     /// There is no private key.
     NoKey,
+    /// It is not an X.509 certificate.
+    NotX509,
 }
 
 /// What a peer speaks that does not speak TLS.
@@ -122,6 +124,7 @@ impl fmt::Display for Flaw {
             Self::NotPem => "not PEM",
             Self::NoCertificate => "there is no certificate in it",
             Self::NoKey => "there is no private key in it",
+            Self::NotX509 => "not an X.509 certificate",
         })
     }
 }

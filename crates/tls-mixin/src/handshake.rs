@@ -58,7 +58,7 @@ impl Permit {
         self,
         connection: &ServerConnection,
     ) -> Result<(Session, Lifetime), Error> {
-        Ok((Session::of_server(connection), Lifetime {}))
+        Ok((Session::of_server(connection)?, Lifetime {}))
     }
 
     /// The last step of a client's handshake.
@@ -66,7 +66,7 @@ impl Permit {
         self,
         connection: &ClientConnection,
     ) -> Result<(Session, Lifetime), Error> {
-        Ok((Session::of_client(connection), Lifetime {}))
+        Ok((Session::of_client(connection)?, Lifetime {}))
     }
 }
 

@@ -22,7 +22,7 @@ pub use rustls;
 
 pub use acceptor::Acceptor;
 pub use authorities::Authorities;
-pub use certificate::Certificate;
+pub use certificate::{AlternativeName, Certificate, KeyKind, NameMismatch};
 pub use connector::Connector;
 pub use error::{Error, Flaw, Plaintext};
 pub use identity::Identity;
