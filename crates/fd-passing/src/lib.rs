@@ -1,0 +1,20 @@
+//! Hands open descriptors to another process (Unix only).
+#![forbid(unsafe_code)]
+
+mod credentials;
+mod deadline;
+mod error;
+pub mod handover;
+mod kind;
+mod message;
+pub mod python;
+pub mod recipe;
+mod socket;
+
+pub use credentials::{Credentials, peer_credentials};
+pub use error::{Error, MessageError};
+pub use kind::{
+    Kind, WrongKind, tcp_listener, tcp_stream, udp_socket, unix_datagram, unix_listener,
+    unix_stream,
+};
+pub use message::{MAX_DESCRIPTORS, Received, receive, send};
