@@ -73,6 +73,14 @@ pub trait StreamHandler<M = ()> {
         out.close();
     }
 
+    /// Somebody has asked for a [close](Context::close) of this connection: it is closed once what is
+    /// queued is sent, and its handler receives nothing more. Only a wrapper, which holds bytes back, has
+    /// something to do here; it must close `out` as soon as it holds none.
+    fn closing(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        let _ = cx;
+        out.close();
+    }
+
     /// Whether the peer has still to prove itself (log in, authenticate, negotiate). A connection
     /// that is so for longer than [`handshake_timeout`](crate::Options::handshake_timeout) is closed.
     /// Asked after each call until it says `false` for the first time.
@@ -136,6 +144,13 @@ impl<M, H: StreamHandler<M>> StreamHandler<M> for Option<H> {
     fn stopping(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
         if let Some(handler) = self {
             handler.stopping(out, cx);
+        }
+    }
+
+    fn closing(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
+        match self {
+            Some(handler) => handler.closing(out, cx),
+            None => out.close(),
         }
     }
 

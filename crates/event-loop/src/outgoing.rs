@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
-use crate::Socket;
+use crate::{Closed, Socket};
 
 /// The bytes that wait to be sent on one stream.
 ///
@@ -21,8 +21,8 @@ use crate::Socket;
 /// once; only what the socket does not take is copied.
 ///
 /// An empty queue holds no heap memory of its own. A wrapper (TLS, compression) makes one for the
-/// handler that it wraps and empties it with [`chunks`](Self::chunks) and
-/// [`advance`](Self::advance).
+/// handler that it wraps, [within the bounds](Self::share_bounds) of its own, and empties it with
+/// [`chunks`](Self::chunks) and [`advance`](Self::advance).
 #[derive(Debug)]
 pub struct Outgoing {
     /// What was pushed, and what was written before that.
@@ -32,11 +32,15 @@ pub struct Outgoing {
     /// How much of the first piece is sent.
     sent: usize,
     len: usize,
+    /// How many bytes wait in the queue to which a wrapper carries these.
+    beyond: usize,
     limit: usize,
     pub(crate) high_water: usize,
     ended: bool,
     closing: bool,
     overflowed: bool,
+    /// What to tell when the conversation is over.
+    reason: Option<Box<Closed>>,
     /// Where the queue leads; to nowhere when a wrapper made it.
     pub(crate) socket: Socket,
     pub(crate) is_writable: bool,
@@ -69,11 +73,13 @@ impl Outgoing {
             tail: Vec::new(),
             sent: 0,
             len: 0,
+            beyond: 0,
             limit,
             high_water: limit,
             ended: false,
             closing: false,
             overflowed: false,
+            reason: None,
             socket: Socket::nowhere(),
             is_writable: false,
             has_sent: false,
@@ -145,6 +151,53 @@ impl Outgoing {
     pub fn close(&mut self) {
         self.ended = true;
         self.closing = true;
+    }
+
+    /// Ends the whole conversation as [`close`](Self::close) does; at its end,
+    /// [`closed`](crate::StreamHandler::closed) is told `why`, and [`Stats`](crate::Stats) count it. The
+    /// first reason stays.
+    ///
+    /// For a handler that knows better than the loop what has happened: a protocol that the peer does not
+    /// speak, bytes that can't be deciphered. With [`Closed::Overflowed`], what is queued is not sent.
+    ///
+    /// ```
+    /// use std::io;
+    /// use event_loop::sim::Sim;
+    /// use event_loop::{Closed, Context, EventLoop, LoopOptions, Options, Outgoing};
+    /// # fn main() -> io::Result<()> {
+    /// let sim = Sim::new();
+    /// let mut event_loop: EventLoop = EventLoop::simulated(&sim, LoopOptions::default())?;
+    /// let (socket, mut peer) = sim.stream();
+    /// event_loop.add_stream(
+    ///     socket,
+    ///     Options::default(),
+    ///     |_: &[u8], out: &mut Outgoing, _: &mut Context<'_>| {
+    ///         out.write(b"what?");
+    ///         out.close_because(Closed::Failed(io::ErrorKind::InvalidData.into()));
+    ///     },
+    /// )?;
+    /// peer.send(b"?");
+    /// peer.finish();
+    /// assert_eq!(event_loop.run()?.failed, 1);
+    /// assert_eq!(peer.received(), b"what?");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close_because(&mut self, why: Closed) {
+        self.overflowed |= matches!(why, Closed::Overflowed { .. });
+        self.reason.get_or_insert_with(|| Box::new(why));
+        self.close();
+    }
+
+    /// Takes on the bounds of `outer`, less what waits there: so both queues together hold no more than
+    /// that one alone may.
+    ///
+    /// A wrapper, which carries the bytes of this queue into `outer`, does so each time before it calls
+    /// the handler that it wraps.
+    pub fn share_bounds(&mut self, outer: &Self) {
+        self.beyond = outer.len;
+        self.limit = outer.limit;
+        self.high_water = outer.high_water;
     }
 
     /// Fills `slices` with the front of the queue and says how many it filled.
@@ -222,7 +275,7 @@ impl Outgoing {
     /// hold back does so until [`writable`](crate::StreamHandler::writable) is called.
     #[must_use]
     pub fn is_above_high_water(&self) -> bool {
-        self.len > self.high_water
+        self.len + self.beyond > self.high_water
     }
 
     /// Whether [`end`](Self::end) or [`close`](Self::close) was called.
@@ -241,6 +294,10 @@ impl Outgoing {
     #[must_use]
     pub fn is_overflowed(&self) -> bool {
         self.overflowed
+    }
+
+    pub(crate) fn take_reason(&mut self) -> Option<Closed> {
+        self.reason.take().map(|why| *why)
     }
 
     /// Exchanges the unused write buffer with `spare`, so that many queues take turns with one.
@@ -287,10 +344,11 @@ impl Outgoing {
     }
 
     fn admit(&mut self, more: usize) -> Result<(), QueueFull> {
-        if self.ended || more > self.limit - self.len {
+        let queued = self.len + self.beyond;
+        if self.ended || more > self.limit.saturating_sub(queued) {
             return Err(QueueFull {
                 refused: more,
-                queued: self.len,
+                queued,
                 limit: self.limit,
             });
         }

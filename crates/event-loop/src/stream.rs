@@ -484,6 +484,10 @@ impl<M: 'static> Core<M> {
     fn doom(&mut self, key: Key, stream: &mut Stream<M>, why: Closed) {
         if stream.stage != Stage::Doomed {
             stream.stage = Stage::Doomed;
+            let why = match stream.out.take_reason() {
+                Some(reason) if !matches!(why, Closed::Panicked) => reason,
+                _ => why,
+            };
             self.doomed.push((key, why));
         }
     }
@@ -499,7 +503,7 @@ impl<M: 'static> Core<M> {
             if matches!(stream.stage, Stage::Connecting | Stage::Opening) {
                 return core.doom(key, stream, Closed::Aborted);
             }
-            stream.out.close();
+            core.call(key, stream, |handler, out, cx| handler.closing(out, cx));
             core.flush_later(key, stream);
         });
     }
