@@ -32,7 +32,8 @@ pub enum Error {
 pub enum MessageError {
     /// There is nothing to send, or no room to receive: descriptors travel with at least one byte.
     NoBytes,
-    /// A message can't carry so many descriptors.
+    /// Too many descriptors for one message, see [`send_all`](crate::send_all), or for the limit of
+    /// [`receive_all`](crate::receive_all).
     TooMany {
         /// How many there were, or were announced.
         count: u64,

@@ -6,10 +6,13 @@ mod deadline;
 mod error;
 pub mod handover;
 mod kind;
+mod many;
 mod message;
 pub mod python;
 pub mod recipe;
 mod socket;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use credentials::{Credentials, peer_credentials};
 pub use error::{Error, MessageError};
@@ -17,4 +20,5 @@ pub use kind::{
     Kind, WrongKind, tcp_listener, tcp_stream, udp_socket, unix_datagram, unix_listener,
     unix_stream,
 };
+pub use many::{receive_all, send_all};
 pub use message::{MAX_DESCRIPTORS, Received, receive, send};

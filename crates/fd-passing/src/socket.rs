@@ -75,13 +75,13 @@ pub(crate) fn receive_some(
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let flags = flags | RecvFlags::CMSG_CLOEXEC;
-    let received = retry_on_intr(|| {
+    let mut attempt = || {
         let mut parts = [IoSliceMut::new(buffer)];
         rustix::net::recvmsg(socket, &mut parts, &mut ancillary, flags)
-    });
-    let received = match received {
-        // A seqpacket peer has closed without reading all of ours.
-        Err(Errno::CONNRESET) => return Ok(None),
+    };
+    let received = match retry_on_intr(&mut attempt) {
+        // The peer has closed without reading all of ours. That is said once, and before what it has sent.
+        Err(Errno::CONNRESET) => retry_on_intr(attempt)?,
         other => other?,
     };
     let mut descriptors: Vec<OwnedFd> = Vec::new();

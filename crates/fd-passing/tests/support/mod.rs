@@ -1,8 +1,47 @@
-//! What several tests need.
+//! Sockets, folders, and the Pythons at hand.
+#![allow(dead_code, reason = "each test file uses its part")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fd_passing::{Error, MessageError};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+/// Long enough for anything that a test waits for.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// Short enough to wait for it to pass.
+pub(crate) const SHORT: Duration = Duration::from_millis(30);
+
+/// No descriptors.
+pub(crate) const NONE: &[OwnedFd] = &[];
+
+pub(crate) fn null() -> File {
+    File::open("/dev/null").expect("there is one")
+}
+
+pub(crate) fn pair(kind: SocketType) -> (OwnedFd, OwnedFd) {
+    rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
+        .expect("sockets can be made")
+}
+
+/// What is wrong with the message, where it must be wrong.
+pub(crate) fn wrong<T: std::fmt::Debug>(result: Result<T, Error>) -> MessageError {
+    match result {
+        Err(Error::Message(error)) => error,
+        other => panic!("{other:?} instead of a wrong message"),
+    }
+}
+
+/// `python3`, and those that `NETBLOCKS_PYTHONS` names: paths with colons between them.
+pub(crate) fn pythons() -> Vec<PathBuf> {
+    let named = std::env::var_os("NETBLOCKS_PYTHONS").unwrap_or_default();
+    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    std::iter::once("python3".into()).chain(named).collect()
+}
 
 /// A folder that is removed at the end.
 #[derive(Debug)]
