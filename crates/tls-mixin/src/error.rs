@@ -1,9 +1,12 @@
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
-use rustls::AlertDescription;
+use rustls::{AlertDescription, HandshakeType};
+use x509_cert::der::DateTime;
+
+use crate::plaintext::Plaintext;
 
 /// Why there is no TLS, or no more.
 #[derive(Debug)]
@@ -27,6 +30,18 @@ pub enum Error {
     },
     /// The options do not fit together.
     Options(rustls::Error),
+    /// Two identities are for the same name.
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// An application protocol has no bytes, or too many.
+    InvalidProtocol {
+        /// How many.
+        len: usize,
+        /// The most.
+        max: usize,
+    },
     /// The text is neither a DNS name nor an IP address.
     InvalidName {
         /// The text.
@@ -65,44 +80,71 @@ pub enum Error {
     },
 }
 
-/// Why a certificate or key is of no use.
+/// Why certificates or a key are of no use. Positions count from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// It is not PEM.
+    /// It is not PEM, but DER.
     NotPem,
+    /// Its PEM is damaged, or not complete.
+    Damaged,
+    /// The file is longer than it may be.
+    TooLong {
+        /// The most bytes.
+        max: u64,
+    },
     /// There is no certificate.
     NoCertificate,
+    /// There is a private key where certificates belong.
+    KeyForCertificate,
     /// There is no private key.
     NoKey,
+    /// There is something else where the private key belongs.
+    CertificateForKey,
+    /// The private key is encrypted.
+    EncryptedKey,
+    /// The provider can't use a key of this kind.
+    UnsupportedKey,
     /// It is not an X.509 certificate.
     NotX509,
-}
-
-/// What a peer speaks that does not speak TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Plaintext {
-    /// HTTP, without TLS.
-    Http,
-    /// SSH.
-    Ssh,
-    /// Some text.
-    Text,
+    /// The key belongs to none of the certificates.
+    WrongKey,
+    /// The key belongs to a certificate that is not the first.
+    WrongOrder {
+        /// Its position.
+        index: usize,
+    },
+    /// A certificate was not issued by the one that follows.
+    BrokenChain {
+        /// Its position.
+        index: usize,
+        /// Who has issued it.
+        issuer: String,
+        /// Who follows.
+        next: String,
+    },
+    /// A certificate is no longer valid.
+    Expired {
+        /// Its position.
+        index: usize,
+        /// Until when it was.
+        not_after: SystemTime,
+    },
+    /// A certificate is not yet valid.
+    NotYetValid {
+        /// Its position.
+        index: usize,
+        /// From when it will be.
+        not_before: SystemTime,
+    },
 }
 
 impl Flaw {
-    pub(crate) fn of(self, path: &Path) -> Error {
+    pub(crate) fn of(self, path: Option<&Path>) -> Error {
         Error::Unusable {
-            path: Some(path.into()),
+            path: path.map(Into::into),
             flaw: self,
         }
-    }
-}
-
-impl From<Flaw> for Error {
-    fn from(flaw: Flaw) -> Self {
-        Self::Unusable { path: None, flaw }
     }
 }
 
@@ -116,16 +158,78 @@ impl Error {
             },
         }
     }
+
+    /// `first` are the first bytes that the peer has sent.
+    pub(crate) fn of_handshake(error: rustls::Error, first: &[u8]) -> Self {
+        let seen = match error {
+            rustls::Error::InvalidMessage(_) => Plaintext::of(first),
+            rustls::Error::InappropriateHandshakeMessage {
+                got_type: HandshakeType::ClientHello,
+                ..
+            } => Some(Plaintext::Echo),
+            _ => None,
+        };
+        match Self::of_rustls(error) {
+            Self::Handshake { error, .. } => Self::Handshake {
+                error,
+                plaintext: seen,
+            },
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotPem => "not PEM",
-            Self::NoCertificate => "there is no certificate in it",
-            Self::NoKey => "there is no private key in it",
-            Self::NotX509 => "not an X.509 certificate",
-        })
+        match self {
+            Self::NotPem => f.write_str("this is DER, PEM is needed"),
+            Self::Damaged => f.write_str("the PEM is damaged, or not complete"),
+            Self::TooLong { max } => write!(f, "the file has more than {max} bytes"),
+            Self::NoCertificate => f.write_str("there is no certificate in it"),
+            Self::KeyForCertificate => {
+                f.write_str("there is a private key in it, and no certificate")
+            }
+            Self::NoKey => f.write_str("there is no private key in it"),
+            Self::CertificateForKey => {
+                f.write_str("there are certificates or the like in it, and no private key")
+            }
+            Self::EncryptedKey => {
+                f.write_str("the private key is encrypted; keep it without a password")
+            }
+            Self::UnsupportedKey => f.write_str("the private key is of an unknown kind"),
+            Self::NotX509 => f.write_str("not an X.509 certificate"),
+            Self::WrongKey => f.write_str("the private key does not belong to the certificate"),
+            Self::WrongOrder { index } => write!(
+                f,
+                "the private key belongs to certificate {index}, which must be the first, number 0"
+            ),
+            Self::BrokenChain {
+                index,
+                issuer,
+                next,
+            } => write!(
+                f,
+                "certificate {index} was issued by {issuer:?}, but {next:?} follows"
+            ),
+            Self::Expired { index, not_after } => {
+                write!(f, "certificate {index} expired at {}", Utc(*not_after))
+            }
+            Self::NotYetValid { index, not_before } => {
+                write!(f, "certificate {index} is valid from {}", Utc(*not_before))
+            }
+        }
+    }
+}
+
+/// As standards write it: `2026-11-21T13:12:07Z`.
+struct Utc(SystemTime);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::try_from(self.0) {
+            Ok(time) => time.fmt(f),
+            Err(_) => f.write_str("a time beyond the year 9999"),
+        }
     }
 }
 
@@ -140,17 +244,32 @@ impl fmt::Display for Error {
                 flaw,
             } => write!(f, "{}: {flaw}", path.display()),
             Self::Options(error) => write!(f, "the options for TLS: {error}"),
+            Self::DuplicateName { name } => write!(f, "two identities are for {name:?}"),
+            Self::InvalidProtocol { len, max } => write!(
+                f,
+                "an application protocol of {len} bytes, there must be 1 to {max}"
+            ),
             Self::InvalidName { name } => {
                 write!(f, "{name:?} is neither a DNS name nor an IP address")
             }
-            Self::Handshake { error, .. } => write!(f, "TLS: {error}"),
+            Self::Handshake {
+                error,
+                plaintext: None,
+            } => write!(f, "TLS: {error}"),
+            Self::Handshake {
+                plaintext: Some(plaintext),
+                ..
+            } => write!(
+                f,
+                "the peer does not speak TLS; this looks like {plaintext}"
+            ),
             Self::Refused { alert } => write!(f, "the peer refused: {alert:?}"),
             Self::TimedOut { after } => write!(f, "the TLS handshake took more than {after:?}"),
             Self::TooManyHandshakes { pending, limit } => write!(
                 f,
                 "{pending} TLS handshakes are under way, the limit is {limit}"
             ),
-            Self::CutOff => f.write_str("cut off: the stream ended without TLS's close_notify"),
+            Self::CutOff => f.write_str("cut off: the stream ended before TLS's close_notify"),
             Self::Retired { after } => write!(
                 f,
                 "the certificates were changed {after:?} ago, which ends this connection"
@@ -172,6 +291,12 @@ impl StdError for Error {
 
 impl StdError for Flaw {}
 
+impl From<Flaw> for Error {
+    fn from(flaw: Flaw) -> Self {
+        flaw.of(None)
+    }
+}
+
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -184,11 +309,14 @@ impl From<Error> for io::Error {
             Error::Io(error) => return error,
             Error::TimedOut { .. } => io::ErrorKind::TimedOut,
             Error::CutOff => io::ErrorKind::UnexpectedEof,
-            Error::Retired { .. } | Error::TooManyHandshakes { .. } => {
+            Error::Refused { .. } | Error::Retired { .. } | Error::TooManyHandshakes { .. } => {
                 io::ErrorKind::ConnectionAborted
             }
             Error::File { ref error, .. } => error.kind(),
-            Error::InvalidName { .. } | Error::Options(_) => io::ErrorKind::InvalidInput,
+            Error::InvalidName { .. }
+            | Error::DuplicateName { .. }
+            | Error::InvalidProtocol { .. }
+            | Error::Options(_) => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::{ClientConnection, ServerConnection};
+use rustls::{ClientConnection, HandshakeKind, ServerConnection};
 
 use crate::error::Error;
+use crate::reload::Generation;
+pub(crate) use crate::reload::Lifetime;
 use crate::session::Session;
 
 /// One handshake that is under way. It counts until this is dropped.
@@ -14,30 +16,41 @@ pub(crate) struct Permit {
     timeout: Duration,
     /// `None` if that is for ever.
     deadline: Option<Instant>,
-    pending: Option<Arc<AtomicUsize>>,
+    /// A server's.
+    counted: Option<Counted>,
+}
+
+struct Counted {
+    pending: Arc<AtomicUsize>,
+    generation: Arc<Generation>,
 }
 
 impl Permit {
-    pub(crate) fn unlimited(timeout: Duration) -> Self {
+    pub(crate) fn of_client(timeout: Duration) -> Self {
         Self {
             timeout,
             deadline: Instant::now().checked_add(timeout),
-            pending: None,
+            counted: None,
         }
     }
 
-    pub(crate) fn counted(
-        timeout: Duration,
+    pub(crate) fn of_server(
+        generation: Arc<Generation>,
         count: &Arc<AtomicUsize>,
-        limit: usize,
     ) -> Result<Self, Error> {
+        let limit = generation.options.max_handshakes;
         let one_more = |pending| (pending < limit).then_some(pending + 1);
         count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .map_err(|pending| Error::TooManyHandshakes { pending, limit })?;
+        let timeout = generation.options.handshake_timeout;
         Ok(Self {
-            pending: Some(Arc::clone(count)),
-            ..Self::unlimited(timeout)
+            timeout,
+            deadline: Instant::now().checked_add(timeout),
+            counted: Some(Counted {
+                pending: Arc::clone(count),
+                generation,
+            }),
         })
     }
 
@@ -55,36 +68,36 @@ impl Permit {
 
     /// The last step of a server's handshake.
     pub(crate) fn accepted(
-        self,
+        &self,
         connection: &ServerConnection,
     ) -> Result<(Session, Lifetime), Error> {
-        Ok((Session::of_server(connection)?, Lifetime {}))
+        let session = Session::of_server(connection)?;
+        let Some(Counted { generation, .. }) = &self.counted else {
+            return Ok((session, Lifetime::default()));
+        };
+        if let Some(clients) = &generation.clients
+            && connection.handshake_kind() == Some(HandshakeKind::Resumed)
+        {
+            clients
+                .verify_resumed(connection.peer_certificates())
+                .map_err(Error::of_rustls)?;
+        }
+        Ok((session, generation.lifetime.clone()))
     }
 
     /// The last step of a client's handshake.
     pub(crate) fn connected(
-        self,
+        &self,
         connection: &ClientConnection,
     ) -> Result<(Session, Lifetime), Error> {
-        Ok((Session::of_client(connection)?, Lifetime {}))
+        Ok((Session::of_client(connection)?, Lifetime::default()))
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(pending) = &self.pending {
+        if let Some(Counted { pending, .. }) = &self.counted {
             pending.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-}
-
-/// How long a connection may go on.
-#[derive(Clone, Debug)]
-pub(crate) struct Lifetime {}
-
-impl Lifetime {
-    /// To be asked at each use; costs a load while there was no reload.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        Ok(())
     }
 }

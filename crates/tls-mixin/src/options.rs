@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use rustls::{KeyLog, SupportedProtocolVersion};
 
-use crate::{Authorities, Identity, Provider};
+use crate::{Authorities, Error, Identity, Provider};
 
 /// What a server needs for TLS, and may want; see [`Acceptor`](crate::Acceptor).
 #[derive(Clone, Debug)]
@@ -141,6 +141,17 @@ impl Versions {
             Self::Tls12 => &BOTH[1..],
             Self::Tls13 => &BOTH[..1],
         }
+    }
+}
+
+pub(crate) fn check_protocols(alpn: &[Vec<u8>]) -> Result<(), Error> {
+    const MAX: usize = u8::MAX as usize;
+    match alpn.iter().find(|name| !(1..=MAX).contains(&name.len())) {
+        Some(name) => Err(Error::InvalidProtocol {
+            len: name.len(),
+            max: MAX,
+        }),
+        None => Ok(()),
     }
 }
 
