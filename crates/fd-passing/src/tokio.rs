@@ -1,7 +1,7 @@
 //! The same over tokio's sockets (feature `tokio`).
 //!
-//! The sockets are [`UnixStream`], [`UnixDatagram`], and with [`AsyncFd`] every other non-blocking one, seqpacket for
-//! example. A half of a split stream is one with `as_ref()`.
+//! The sockets are [`UnixStream`] and [`UnixDatagram`]. A half of a split stream is one with `as_ref()`; a seqpacket
+//! socket can be wrapped in a `UnixStream`, which asks for no more than a connected Unix socket.
 //!
 //! ```
 //! use fd_passing::tokio::{receive, send};
@@ -27,11 +27,10 @@ pub mod recipe;
 
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use ::tokio::io::Interest;
-use ::tokio::io::unix::AsyncFd;
 use ::tokio::net::{UnixDatagram, UnixStream};
 use ::tokio::time::timeout;
 use rustix::net::{RecvFlags, SendFlags};
@@ -42,12 +41,11 @@ use crate::many::{HEADER_LEN, Incoming, header, messages};
 use crate::message::borrow;
 use crate::socket::{check, check_connection, receive_some, send_some};
 
-/// A socket that tokio looks after: [`UnixStream`], [`UnixDatagram`], or [`AsyncFd`].
+/// A socket that tokio looks after: [`UnixStream`] or [`UnixDatagram`].
 pub trait Socket: sealed::Sealed {}
 
 impl Socket for UnixStream {}
 impl Socket for UnixDatagram {}
-impl<T: AsRawFd + AsFd> Socket for AsyncFd<T> {}
 
 /// Sends bytes and descriptors as one message, see [`send`](crate::send); waits as long as there is no room.
 ///
@@ -83,6 +81,9 @@ pub async fn send(
 ///
 /// As [`receive`](crate::receive), but never `WouldBlock`.
 pub async fn receive(socket: &impl Socket, buffer: &mut [u8]) -> Result<Option<Received>, Error> {
+    if buffer.is_empty() {
+        return Err(MessageError::NoBytes.into());
+    }
     let work = || match receive_some(socket.as_fd(), buffer, RecvFlags::DONTWAIT) {
         // The runtime must see that it would block.
         Err(Error::Io(error)) => Err(error),
@@ -195,7 +196,7 @@ async fn within<T>(
 }
 
 mod sealed {
-    use super::{AsFd, AsRawFd, AsyncFd, Future, Interest, UnixDatagram, UnixStream, io};
+    use super::{AsFd, Future, Interest, UnixDatagram, UnixStream, io};
 
     #[expect(unnameable_types, reason = "nobody else can implement Socket")]
     pub trait Sealed: AsFd {
@@ -224,16 +225,6 @@ mod sealed {
             work: impl FnMut() -> io::Result<R>,
         ) -> impl Future<Output = io::Result<R>> {
             self.async_io(interest, work)
-        }
-    }
-
-    impl<T: AsRawFd + AsFd> Sealed for AsyncFd<T> {
-        fn when_ready<R>(
-            &self,
-            interest: Interest,
-            mut work: impl FnMut() -> io::Result<R>,
-        ) -> impl Future<Output = io::Result<R>> {
-            self.async_io(interest, move |_| work())
         }
     }
 }

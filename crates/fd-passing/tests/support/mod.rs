@@ -16,6 +16,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// Short enough to wait for it to pass.
 pub(crate) const SHORT: Duration = Duration::from_millis(30);
 
+/// Time for another process to answer, if it is going to.
+pub(crate) const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
 /// No descriptors.
 pub(crate) const NONE: &[OwnedFd] = &[];
 
