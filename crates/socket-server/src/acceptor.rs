@@ -41,25 +41,47 @@ impl Listener {
 
 /// Accepts connections one by one, on whichever thread has it.
 ///
-/// It waits in an `epoll` of its own, so that of several processes that share a listener one is woken,
-/// and by the gate's bell whenever there should be no accepting.
+/// It waits in an `epoll` of its own, and there for the gate's bell too, which rings whenever there
+/// should be no accepting.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     listener: Arc<Listener>,
     epoll: OwnedFd,
     pauses: Pauses,
+    /// Whether to take the newcomer that it was woken for even when the server has stopped meanwhile.
+    takes_last: bool,
 }
 
 impl Acceptor {
+    /// An acceptor that is woken for every newcomer. Another process may have the listener too, and
+    /// one of the two can stop at any time.
     pub(crate) fn new(listener: Arc<Listener>, service: &Service) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Self::watching(listener, service, epoll::EventFlags::IN)
+    }
+
+    /// One of many with the same listener: the system wakes one of them for each newcomer, and no other
+    /// if that one is about to stop.
+    pub(crate) fn one_of_many(listener: Arc<Listener>, service: &Service) -> io::Result<Self> {
         let exclusive = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
-        epoll::add(&epoll, &listener.socket, LISTENER, exclusive)?;
+        Ok(Self {
+            takes_last: true,
+            ..Self::watching(listener, service, exclusive)?
+        })
+    }
+
+    fn watching(
+        listener: Arc<Listener>,
+        service: &Service,
+        interest: epoll::EventFlags,
+    ) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &listener.socket, LISTENER, interest)?;
         epoll::add(&epoll, service.gate.bell(), BELL, epoll::EventFlags::IN)?;
         Ok(Self {
             listener,
             epoll,
             pauses: Pauses::default(),
+            takes_last: false,
         })
     }
 
@@ -71,9 +93,11 @@ impl Acceptor {
         until: Option<Instant>,
     ) -> Option<Connection> {
         loop {
-            self.wait(until);
-            if service.gate.wait_turn(until) != Turn::Go {
-                return None;
+            let is_woken_for_newcomer = self.wait(until) && !service.gate.is_suspended();
+            match service.gate.wait_turn(until) {
+                Turn::Go => {}
+                Turn::Stop if is_woken_for_newcomer && self.takes_last => self.takes_last = false,
+                Turn::Stop | Turn::Late => return None,
             }
             match self.listener.accept(SocketFlags::empty()) {
                 Ok((socket, peer)) => {
@@ -97,14 +121,20 @@ impl Acceptor {
         }
     }
 
-    /// Waits until there is a newcomer, the bell rings or the time is over; accepting tells which.
-    fn wait(&self, until: Option<Instant>) {
+    /// Waits until there is a newcomer, the bell rings or the time is over. Returns whether it is the
+    /// first, as far as can be known before accepting.
+    fn wait(&self, until: Option<Instant>) -> bool {
         let timeout = until.and_then(|until| {
             Timespec::try_from(until.saturating_duration_since(Instant::now())).ok()
         });
-        let mut events = [MaybeUninit::uninit(); 1];
+        let mut events = [MaybeUninit::uninit(); 2];
         // It can only be interrupted, and the caller comes again.
-        let _ = epoll::wait(&self.epoll, &mut events, timeout.as_ref());
+        let happened = epoll::wait(&self.epoll, &mut events, timeout.as_ref());
+        happened.is_ok_and(|(events, _)| {
+            events
+                .iter()
+                .any(|event| event.data.u64() == LISTENER.u64())
+        })
     }
 }
 
@@ -168,7 +198,67 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+    use std::thread;
+
     use super::*;
+    use crate::service::Hooks;
+    use crate::{Address, Limits};
+
+    /// A listener that does not block, and a service for it.
+    fn listening() -> (TcpListener, Arc<Service>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap());
+        let service = Service::start(address, Limits::default(), Hooks::default()).unwrap();
+        (listener, service)
+    }
+
+    fn inherited(listener: &TcpListener) -> Arc<Listener> {
+        Arc::new(Listener::inherited(listener.try_clone().unwrap().into()))
+    }
+
+    #[test]
+    fn of_two_with_the_same_listener_both_are_woken() {
+        let (listener, service) = listening();
+        let [first, second] = [(); 2].map(|()| {
+            let listener = inherited(&listener);
+            Acceptor::new(listener, &service).unwrap()
+        });
+        let (woken, is_woken) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let waiting = thread::spawn(move || {
+            while may_go_on.recv().is_ok() {
+                woken.send(first.wait(None)).unwrap();
+            }
+        });
+        for _ in 0..100 {
+            go_on.send(()).unwrap();
+            let _newcomer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            assert!(is_woken.recv().unwrap());
+            assert!(second.wait(Some(Instant::now())));
+            listener.accept().unwrap();
+            assert!(!second.wait(Some(Instant::now())));
+        }
+        drop(go_on);
+        waiting.join().unwrap();
+    }
+
+    #[test]
+    fn one_of_many_takes_the_newcomer_that_it_was_woken_for_before_it_stops() {
+        type Make = fn(Arc<Listener>, &Service) -> io::Result<Acceptor>;
+        let cases: [(Make, bool); 2] = [(Acceptor::new, false), (Acceptor::one_of_many, true)];
+        for (make, takes_last) in cases {
+            let (listener, service) = listening();
+            let address = listener.local_addr().unwrap();
+            let _newcomers = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+            let mut acceptor = make(inherited(&listener), &service).unwrap();
+            service.gate.stop();
+            assert_eq!(acceptor.next(&service, None).is_some(), takes_last);
+            assert!(acceptor.next(&service, None).is_none());
+        }
+    }
 
     #[test]
     fn pauses_double_up_to_a_second_and_begin_again() {

@@ -107,7 +107,7 @@ impl Inherited {
                 let service = Service::start(address, place.limits.clone(), hooks)?;
                 place.take(&service.gate);
                 let listener = Arc::new(Listener::inherited(socket));
-                let mut acceptor = Acceptor::new(listener, &service)?;
+                let mut acceptor = Acceptor::one_of_many(listener, &service)?;
                 begin(self.control, &service.gate, Some(&service))?;
                 while let Some(connection) = acceptor.next(&service, None) {
                     service.serve(connection, handler);
