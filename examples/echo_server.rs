@@ -29,7 +29,7 @@ use auth_hmac::{AuthError, Challenge, Handshake, fresh_nonce};
 use cidr::{AccessList, Cidr};
 use clap::Parser;
 use event_loop::{Context, Options, Outgoing, Peer, StreamHandler};
-use examples::{Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Proof, Serving, Strategy};
+use examples::{Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Place, Proof, Serving, Strategy};
 use framing::blocking::FrameStream;
 use framing::{Decoder, Delimiter, FrameError, Pattern};
 use socket_server::{Connection, HandlerResult};
@@ -80,19 +80,18 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         lines: args.lines,
     };
     let strategy = serving.strategy();
+    let place = serving.place(&listen)?;
     if strategy == Strategy::Loop {
-        return serve_on_a_loop(&listen, serving.options(), access, service);
+        return serve_on_a_loop(place, serving.options(), access, service);
     }
-    let server = serving.server(&listen);
+    let server = serving.server(&place)?;
     let server = server.verify(move |peer| is_let_in(&access, peer.ip()));
     if strategy == Strategy::Tokio {
         let service = Arc::new(service);
         let handler = move |connection| serve_on_tokio(connection, Arc::clone(&service));
-        return examples::serve_on_tokio(&listen, server, handler);
+        return examples::serve_on_tokio(place, server, handler);
     }
-    examples::serve(&listen, server, move |connection| {
-        serve(connection, &service)
-    })
+    examples::serve(place, server, move |connection| serve(connection, &service))
 }
 
 /// Whether the access list lets this peer in. It has no say about the clients of a Unix socket.
@@ -223,7 +222,7 @@ async fn echo_lines_on_tokio(stream: impl AsyncRead + AsyncWrite + Unpin) -> Han
 }
 
 fn serve_on_a_loop(
-    listen: &Address,
+    place: Place,
     mut options: Options,
     access: AccessList,
     service: Service,
@@ -232,7 +231,7 @@ fn serve_on_a_loop(
         options.handshake_timeout = HANDSHAKE_TIMEOUT;
     }
     let service = Rc::new(service);
-    examples::serve_on_a_loop(listen, options, move |peer| {
+    examples::serve_on_a_loop(place, options, move |peer| {
         is_let_in(&access, ip(peer)).then(|| Conversation {
             peer,
             stage: Stage::Accepted,

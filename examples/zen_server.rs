@@ -42,6 +42,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let Args {
         listen, serving, ..
     } = args;
+    let place = serving.place(listen)?;
     match serving.strategy() {
         Strategy::Loop => {
             let accept = |peer| Conversation {
@@ -49,12 +50,16 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
                 has_begun: false,
                 questions: Decoder::with_limits(pattern(), limits()),
             };
-            examples::serve_on_a_loop(listen, serving.options(), accept)
+            examples::serve_on_a_loop(place, serving.options(), accept)
         }
         Strategy::Tokio => {
-            examples::serve_on_tokio(listen, serving.server(listen), converse_on_tokio)
+            let server = serving.server(&place)?;
+            examples::serve_on_tokio(place, server, converse_on_tokio)
         }
-        _ => examples::serve(listen, serving.server(listen), converse),
+        _ => {
+            let server = serving.server(&place)?;
+            examples::serve(place, server, converse)
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fmt::{self, Display};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix;
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use event_loop::{EventLoop, Listener, Options, Peer, StreamHandler};
+use rustix::fs::Mode;
 use socket_server::Server;
-use socket2::Socket;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::{announce, cannot_listen};
 
@@ -82,11 +85,19 @@ impl Address {
         options: Options,
         accept: impl FnMut(Peer) -> H + 'static,
     ) -> io::Result<Listening> {
-        let (listener, bound) = self.bind().map_err(|error| cannot_listen(self, &error))?;
-        let listening = Listening { address: bound };
-        event_loop.listen(listener, options, accept)?;
+        let (socket, bound) = self.bind().map_err(|error| cannot_listen(self, &error))?;
+        let listening = Listening::new(bound, true);
+        event_loop.listen(self.listener(socket), options, accept)?;
         announce(&listening.address)?;
         Ok(listening)
+    }
+
+    /// For a socket that listens on an address of this kind.
+    pub(crate) fn listener(&self, socket: OwnedFd) -> Listener {
+        match self {
+            Self::Tcp(_) => TcpListener::from(socket).into(),
+            Self::Unix(_) => UnixListener::from(socket).into(),
+        }
     }
 
     /// A server for this address.
@@ -115,7 +126,31 @@ impl Address {
         })
     }
 
-    fn bind(&self) -> io::Result<(Listener, Self)> {
+    /// Where this Unix socket listens.
+    pub(crate) fn of_unix(address: &unix::net::SocketAddr) -> Self {
+        let name = address.as_abstract_name().map(|name| [b"@", name].concat());
+        let path = match &name {
+            Some(name) => Path::new(OsStr::from_bytes(name)),
+            None => address.as_pathname().unwrap_or_else(|| Path::new("")),
+        };
+        Self::Unix(path.to_owned())
+    }
+
+    /// Whether who asks for this gets what he wants with the other address.
+    pub(crate) fn is_met_by(&self, bound: &Self) -> bool {
+        match (self, bound) {
+            (Self::Tcp(wanted), Self::Tcp(bound)) => {
+                wanted.ip() == bound.ip() && (wanted.port() == 0 || wanted.port() == bound.port())
+            }
+            (Self::Unix(wanted), Self::Unix(bound)) => {
+                wanted == bound || std::path::absolute(wanted).is_ok_and(|wanted| wanted == *bound)
+            }
+            _ => false,
+        }
+    }
+
+    /// Listens here. Returns where that is, with the port that was found free.
+    pub(crate) fn bind(&self) -> io::Result<(OwnedFd, Self)> {
         match self {
             Self::Tcp(address) => {
                 let listener = TcpListener::bind(address)?;
@@ -130,17 +165,42 @@ impl Address {
                     return Ok((listener.into(), self.clone()));
                 }
                 let path = std::path::absolute(path)?;
-                let listener = UnixListener::bind(&path).or_else(|error| {
-                    if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(&path) {
-                        std::fs::remove_file(&path)?;
-                        return UnixListener::bind(&path);
-                    }
-                    Err(error)
-                })?;
+                let listener = in_place_of_the_dead(&path, || UnixListener::bind(&path))?;
                 Ok((listener.into(), Self::Unix(path)))
             }
         }
     }
+}
+
+/// Listens on a Unix socket that nobody but this user (and root) can connect to. The file is removed
+/// when what comes with the listener is dropped; one that nobody listens on any more is replaced.
+///
+/// # Errors
+///
+/// What the system says to making, binding or listening, with the path in front.
+pub fn bind_private(path: &Path) -> io::Result<(UnixListener, Listening)> {
+    let bind = |path: PathBuf| {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // Its file gets this mode: there is no moment in which others could connect.
+        rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+        let address = SockAddr::unix(&path)?;
+        in_place_of_the_dead(&path, || socket.bind(&address))?;
+        socket.listen(BACKLOG)?;
+        Ok((socket.into(), Listening::new(Address::Unix(path), true)))
+    };
+    let bound = std::path::absolute(path).and_then(bind);
+    bound.map_err(|error| cannot_listen(path.display(), &error))
+}
+
+/// Binds, if need be after removing the file of a socket that nobody listens on.
+fn in_place_of_the_dead<T>(path: &Path, bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    bind().or_else(|error| {
+        if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) {
+            std::fs::remove_file(path)?;
+            return bind();
+        }
+        Err(error)
+    })
 }
 
 fn is_abandoned(path: &Path) -> bool {
@@ -185,9 +245,15 @@ pub fn bind_udp(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
 #[derive(Debug)]
 pub struct Listening {
     address: Address,
+    /// Not while, or once, another process listens here.
+    pub(crate) is_ours: bool,
 }
 
 impl Listening {
+    pub(crate) fn new(address: Address, is_ours: bool) -> Self {
+        Self { address, is_ours }
+    }
+
     /// The address, with the port that was found free where 0 was asked for.
     #[must_use]
     pub fn address(&self) -> &Address {
@@ -200,6 +266,7 @@ impl Drop for Listening {
         // A name without a file is not absolute.
         if let Address::Unix(path) = &self.address
             && path.is_absolute()
+            && self.is_ours
         {
             // Somebody may have removed it already.
             let _ = std::fs::remove_file(path);

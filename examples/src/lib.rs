@@ -36,6 +36,7 @@
 mod address;
 mod clock;
 mod gate;
+mod handover;
 mod key;
 mod logging;
 mod serving;
@@ -50,13 +51,16 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit};
 
-pub use address::{Address, Listening, NoAddress, bind_udp, connect_unix};
+pub use address::{Address, Listening, NoAddress, bind_private, bind_udp, connect_unix};
 pub use clock::{ctime, is_ctime};
 pub use gate::{Desk, Gate, Limit};
+pub use handover::Place;
 pub use key::{KeyOptions, Proof};
 pub use logging::Logging;
-pub use serving::{HANDSHAKE_TIMEOUT, Serving, Strategy, serve, serve_on_a_loop, serve_on_tokio};
-pub use stopping::{Signals, stop_on_signals};
+pub use serving::{
+    HANDSHAKE_TIMEOUT, Serving, Strategy, seconds, serve, serve_on_a_loop, serve_on_tokio,
+};
+pub use stopping::{Signals, Stop, stop_on_signals};
 pub use summary::{Totals, summary};
 
 /// How long conversations may go on after the first SIGINT or SIGTERM.

@@ -1,6 +1,9 @@
 use std::borrow::Cow;
 use std::error::Error;
+use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +12,8 @@ use event_loop::{EventLoop, Options, Peer, StreamHandler};
 use socket_server::{Connection, HandlerResult, Limits, Server};
 use tokio::runtime::Runtime;
 
+use crate::handover::{HandoverOptions, Place, Succession};
+use crate::stopping::stop_once_on_signals;
 use crate::{
     Address, GRACE, Signals, announce, cannot_listen, raise_file_limit, stop_on_signals, summary,
 };
@@ -36,6 +41,8 @@ pub struct Serving {
     /// How long a connection may be open before its first byte
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     first_byte_timeout: Duration,
+    #[command(flatten)]
+    handover: HandoverOptions,
 }
 
 /// A structure for a server.
@@ -69,8 +76,23 @@ impl Serving {
         self.strategy
     }
 
+    /// The place to serve at: a listener that is taken over, if the process that has it is there, or the
+    /// address.
+    ///
+    /// # Errors
+    ///
+    /// The process is there and gives none, or one that listens elsewhere; with a handover, also whatever keeps
+    /// a first process from listening.
+    pub fn place(&self, listen: &Address) -> Result<Place, Box<dyn Error>> {
+        self.handover.place(listen)
+    }
+
     /// A server for all structures but the event loop. (On tokio it serves by [`serve_on_tokio`].)
-    pub fn server(&self, listen: &Address) -> Server {
+    ///
+    /// # Errors
+    ///
+    /// No more descriptors can be opened.
+    pub fn server(&self, place: &Place) -> io::Result<Server> {
         let workers = |default| self.workers.map_or(default, NonZeroUsize::get);
         let strategy = match self.strategy {
             Strategy::Serial => socket_server::Strategy::Serial,
@@ -93,14 +115,14 @@ impl Serving {
         };
         let limits = Limits {
             max_connections: self.max_connections(),
-            max_per_address: self.max_per_address(listen),
+            max_per_address: self.max_per_address(&place.address),
             refusal: Cow::Borrowed(refusal),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             first_byte_timeout: Some(self.first_byte_timeout),
             idle_timeout: Some(self.idle_timeout),
             ..Limits::default()
         };
-        listen.server().strategy(strategy).limits(limits)
+        Ok(place.server()?.strategy(strategy).limits(limits))
     }
 
     fn max_connections(&self) -> usize {
@@ -140,18 +162,17 @@ impl Serving {
 ///
 /// Whatever keeps it from listening or serving.
 pub fn serve(
-    listen: &Address,
+    place: impl Into<Place>,
     server: Server,
     handler: impl Fn(&mut Connection) -> HandlerResult + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>> {
+    let place = place.into();
     raise_file_limit()?;
     let running = server
         .serve(handler)
-        .map_err(|error| cannot_listen(listen, &error))?;
-    let mut signals = Signals::watch()?;
-    announce(running.address())?;
-    signals.wait();
-    let stats = running.shutdown(GRACE);
+        .map_err(|error| cannot_listen(&place.address, &error))?;
+    let grace = serve_until_it_ends(place, running.address())?;
+    let stats = running.shutdown(grace);
     tracing::info!("{}", summary(&stats));
     Ok(())
 }
@@ -162,21 +183,36 @@ pub fn serve(
 ///
 /// Whatever keeps it from listening or serving.
 pub fn serve_on_tokio<F: Future<Output = HandlerResult> + Send + 'static>(
-    listen: &Address,
+    place: impl Into<Place>,
     server: Server,
     handler: impl Fn(socket_server::tokio::Connection) -> F + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>> {
+    let place = place.into();
     raise_file_limit()?;
     let runtime = Runtime::new()?;
     let running = runtime
         .block_on(async { server.serve_tokio(handler) })
-        .map_err(|error| cannot_listen(listen, &error))?;
-    let mut signals = Signals::watch()?;
-    announce(running.address())?;
-    signals.wait();
-    let stats = runtime.block_on(running.shutdown(GRACE));
+        .map_err(|error| cannot_listen(&place.address, &error))?;
+    let grace = serve_until_it_ends(place, running.address())?;
+    let stats = runtime.block_on(running.shutdown(grace));
     tracing::info!("{}", summary(&stats));
     Ok(())
+}
+
+/// Announces a server, and waits for a signal or until the listener is handed over. Returns how long
+/// conversations may go on.
+fn serve_until_it_ends(
+    place: Place,
+    address: &socket_server::Address,
+) -> Result<Duration, Box<dyn Error>> {
+    let mut signals = Signals::watch()?;
+    let stop = signals.stop();
+    let handed_over = move |_| stop.stop();
+    let succession = place.handover.map(|handover| handover.ready(handed_over));
+    let succession = succession.transpose()?;
+    announce(address)?;
+    signals.wait();
+    Ok(succession.map_or(GRACE, Succession::end))
 }
 
 /// Serves on an event loop until a signal comes.
@@ -185,20 +221,43 @@ pub fn serve_on_tokio<F: Future<Output = HandlerResult> + Send + 'static>(
 ///
 /// Whatever keeps it from listening or serving.
 pub fn serve_on_a_loop<H: StreamHandler + 'static>(
-    listen: &Address,
+    place: impl Into<Place>,
     options: Options,
     accept: impl FnMut(Peer) -> H + 'static,
 ) -> Result<(), Box<dyn Error>> {
+    let Place { address, handover } = place.into();
     raise_file_limit()?;
     let mut event_loop = EventLoop::new()?;
-    stop_on_signals(&mut event_loop)?;
-    let _listening = listen.listen(&mut event_loop, options, accept)?;
-    let stats = event_loop.run()?;
+    let stats = if let Some(handover) = handover {
+        let listener = address.listener(handover.socket()?);
+        event_loop.listen(listener, options, accept)?;
+        let bound = handover.address().clone();
+        let is_stopping = Arc::<AtomicBool>::default();
+        let (has_stopped, handle) = (Arc::clone(&is_stopping), event_loop.handle());
+        let succession = handover.ready(move |drain| {
+            has_stopped.store(true, Ordering::Relaxed);
+            handle.stop(drain);
+        })?;
+        stop_once_on_signals(&mut event_loop, is_stopping, succession.closer())?;
+        announce(bound)?;
+        let stats = event_loop.run()?;
+        succession.end();
+        stats
+    } else {
+        stop_on_signals(&mut event_loop)?;
+        let _listening = address.listen(&mut event_loop, options, accept)?;
+        event_loop.run()?
+    };
     tracing::info!("{}", summary(&stats));
     Ok(())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Reads a number of seconds from the command line, with a fraction if need be; not 0.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),

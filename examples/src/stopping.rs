@@ -1,6 +1,6 @@
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use event_loop::EventLoop;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -15,14 +15,24 @@ use crate::GRACE;
 ///
 /// What the system says to watching for the signals.
 pub fn stop_on_signals<M: 'static>(event_loop: &mut EventLoop<M>) -> io::Result<()> {
-    let is_stopping = std::rc::Rc::new(std::cell::Cell::new(false));
+    stop_once_on_signals(event_loop, Arc::default(), || {})
+}
+
+/// The same for a loop that something else may stop as well, which sets the flag; `stopping` is called at
+/// the first signal.
+pub(crate) fn stop_once_on_signals<M: 'static>(
+    event_loop: &mut EventLoop<M>,
+    is_stopping: Arc<AtomicBool>,
+    stopping: impl Fn() + Clone + 'static,
+) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
-        let is_stopping = std::rc::Rc::clone(&is_stopping);
+        let (is_stopping, stopping) = (Arc::clone(&is_stopping), stopping.clone());
         event_loop.on_signal(signal, move |cx| {
-            if is_stopping.replace(true) {
+            if is_stopping.swap(true, Ordering::Relaxed) {
                 std::process::exit(128 + signal);
             }
             log(signal);
+            stopping();
             cx.stop(GRACE);
         })?;
     }
@@ -31,7 +41,17 @@ pub fn stop_on_signals<M: 'static>(event_loop: &mut EventLoop<M>) -> io::Result<
 
 /// SIGINT and SIGTERM, for a program without an event loop.
 #[derive(Debug)]
-pub struct Signals(iterator::Signals);
+pub struct Signals {
+    signals: iterator::Signals,
+    is_stopping: Arc<AtomicBool>,
+}
+
+/// Ends [`Signals::wait`] from another thread.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    waiting: iterator::Handle,
+    is_stopping: Arc<AtomicBool>,
+}
 
 impl Signals {
     /// Watches for the signals from now on.
@@ -46,15 +66,35 @@ impl Signals {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_stopping))?;
             flag::register(signal, Arc::clone(&is_stopping))?;
         }
-        Ok(Self(iterator::Signals::new([SIGINT, SIGTERM])?))
+        Ok(Self {
+            signals: iterator::Signals::new([SIGINT, SIGTERM])?,
+            is_stopping,
+        })
     }
 
-    /// Waits for the first signal. The next one ends the process at once, with the exit code that
-    /// shells give to that signal.
+    /// Waits for the first signal, or for [`Stop::stop`]. The next signal ends the process at once, with
+    /// the exit code that shells give to that signal.
     pub fn wait(&mut self) {
-        if let Some(signal) = self.0.forever().next() {
+        if let Some(signal) = self.signals.forever().next() {
             log(signal);
         }
+    }
+
+    /// What ends [`wait`](Self::wait) without a signal.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        Stop {
+            waiting: self.signals.handle(),
+            is_stopping: Arc::clone(&self.is_stopping),
+        }
+    }
+}
+
+impl Stop {
+    /// Ends the wait as a signal would.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.waiting.close();
     }
 }
 

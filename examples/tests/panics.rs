@@ -42,12 +42,19 @@ fn main() -> ExitCode {
 
 fn serve(args: &Args) -> Result<(), Box<dyn Error>> {
     let Args { serve, serving, .. } = args;
+    let place = serving.place(serve)?;
     match serving.strategy() {
-        Strategy::Loop => examples::serve_on_a_loop(serve, serving.options(), |_| {
+        Strategy::Loop => examples::serve_on_a_loop(place, serving.options(), |_| {
             |bytes: &[u8], out: &mut Outgoing, _: &mut Context<'_>| out.write(obey(bytes))
         }),
-        Strategy::Tokio => examples::serve_on_tokio(serve, serving.server(serve), on_tokio),
-        _ => examples::serve(serve, serving.server(serve), blocking),
+        Strategy::Tokio => {
+            let server = serving.server(&place)?;
+            examples::serve_on_tokio(place, server, on_tokio)
+        }
+        _ => {
+            let server = serving.server(&place)?;
+            examples::serve(place, server, blocking)
+        }
     }
 }
 
