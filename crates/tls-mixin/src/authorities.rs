@@ -25,6 +25,10 @@ enum Part {
         file: Option<Source>,
     },
     /// Authorities that are compiled in or come from the system; they never stand for themselves.
+    #[cfg_attr(
+        not(any(feature = "webpki-roots", feature = "platform-roots")),
+        expect(dead_code, reason = "only these features make some")
+    )]
     Anchors(Vec<TrustAnchor<'static>>),
     Anybody,
 }

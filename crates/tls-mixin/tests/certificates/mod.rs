@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
@@ -31,6 +32,14 @@ impl Authority {
         params.distinguished_name = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(params, key()).expect("the parameters are right");
+        Self { issuer }
+    }
+
+    /// One whose certificate does not say that it may vouch for others; it does all the same.
+    pub(crate) fn powerless(name: &str) -> Self {
+        let mut params = Leaf::server(&[name]).params;
+        params.is_ca = IsCa::ExplicitNoCa;
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("the parameters are right");
         Self { issuer }
     }
@@ -78,6 +87,12 @@ impl Leaf {
     /// For a client with this common name.
     pub(crate) fn client(name: &str) -> Self {
         Self::new(name, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    /// Valid for so long from now, to the second.
+    pub(crate) fn valid_for(mut self, time: Duration) -> Self {
+        self.params.not_after = (SystemTime::now() + time).into();
+        self
     }
 
     pub(crate) fn expired(mut self) -> Self {
