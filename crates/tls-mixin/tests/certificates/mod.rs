@@ -79,9 +79,7 @@ impl Authority {
 impl Leaf {
     /// For a server that is all of `names`: DNS names and IP addresses.
     pub(crate) fn server(names: &[&str]) -> Self {
-        let mut leaf = Self::new(names[0], ExtendedKeyUsagePurpose::ServerAuth);
-        leaf.params.subject_alt_names = names.iter().map(|name| san(name)).collect();
-        leaf
+        Self::new(names[0], ExtendedKeyUsagePurpose::ServerAuth).with_names(names)
     }
 
     /// For a client with this common name.
@@ -104,6 +102,12 @@ impl Leaf {
     pub(crate) fn not_yet_valid(mut self) -> Self {
         self.params.not_before = date_time_ymd(2120, 1, 1);
         self.params.not_after = date_time_ymd(2121, 1, 1);
+        self
+    }
+
+    /// For all of `names`: DNS names and IP addresses.
+    pub(crate) fn with_names(mut self, names: &[&str]) -> Self {
+        self.params.subject_alt_names = names.iter().map(|name| san(name)).collect();
         self
     }
 
