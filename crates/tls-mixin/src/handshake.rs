@@ -54,6 +54,12 @@ impl Permit {
         })
     }
 
+    /// How long the handshake may take.
+    #[cfg(feature = "event-loop")]
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// When the handshake must be over.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
