@@ -79,6 +79,9 @@ impl Acceptor {
     /// use socket_server::{Connection, Server};
     /// use tls_mixin::{Acceptor, Identity, ServerOptions, TlsStream};
     ///
+    /// # #[cfg(not(feature = "ring"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "ring")]
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let identity = Identity::from_pem_files("server_cert.pem", "server_key.pem")?;
     /// let acceptor = Acceptor::new(ServerOptions::new(identity))?;

@@ -1,4 +1,5 @@
 //! One stream, two threads.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

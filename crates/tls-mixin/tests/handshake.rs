@@ -1,4 +1,5 @@
 //! Two ends that come together, or find out why not.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

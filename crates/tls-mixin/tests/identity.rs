@@ -1,4 +1,5 @@
 //! What is wrong with files, said before anybody connects.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

@@ -1,4 +1,5 @@
 //! What a peer can't hold up.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

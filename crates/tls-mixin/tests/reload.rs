@@ -1,4 +1,5 @@
 //! Certificates that change while the server runs.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

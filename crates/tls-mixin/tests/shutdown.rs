@@ -1,4 +1,5 @@
 //! How conversations end.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

@@ -1,4 +1,5 @@
 //! A server that is several.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;

@@ -1,4 +1,5 @@
 //! Versions of TLS, application protocols, tickets, keys told.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod support;
