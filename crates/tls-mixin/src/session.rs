@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::{
     ClientConnection, CommonState, ConnectionCommon, HandshakeKind, ProtocolVersion,
@@ -26,7 +26,7 @@ struct Inner {
     alpn: Option<Vec<u8>>,
     server_name: Option<String>,
     is_resumed: bool,
-    peer_certificate: Option<Certificate>,
+    peer_certificate: OnceLock<Option<Certificate>>,
     peer_chain: Vec<CertificateDer<'static>>,
     channel_binding: ChannelBinding,
 }
@@ -47,7 +47,12 @@ pub enum Version {
 impl Session {
     pub(crate) fn of_server(connection: &ServerConnection) -> Result<Self, Error> {
         let server_name = connection.server_name().map(String::from);
-        Self::new(connection, server_name)
+        let session = Self::new(connection, server_name)?;
+        // A client that has proved who it is must not pass for one without a certificate.
+        let leaf = session.peer_chain().first();
+        let read = leaf.map(|leaf| Certificate::from_der(leaf)).transpose()?;
+        let _unread = session.inner.peer_certificate.set(read);
+        Ok(session)
     }
 
     pub(crate) fn of_client(connection: &ClientConnection) -> Result<Self, Error> {
@@ -59,8 +64,6 @@ impl Session {
         server_name: Option<String>,
     ) -> Result<Self, Error> {
         let state: &CommonState = connection;
-        let peer_chain = state.peer_certificates().unwrap_or_default().to_vec();
-        let leaf = peer_chain.first().map(|leaf| Certificate::from_der(leaf));
         let inner = Inner {
             version: match state.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => Version::Tls13,
@@ -73,8 +76,8 @@ impl Session {
             alpn: state.alpn_protocol().map(<[u8]>::to_vec),
             server_name,
             is_resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
-            peer_certificate: leaf.transpose()?,
-            peer_chain,
+            peer_certificate: OnceLock::new(),
+            peer_chain: state.peer_certificates().unwrap_or_default().to_vec(),
             channel_binding: ChannelBinding(
                 connection
                     .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
@@ -135,10 +138,12 @@ impl Session {
     }
 
     /// Returns the peer's certificate: verified, unless that was switched off with
-    /// [`dangerous`](crate::dangerous).
+    /// [`dangerous`](crate::dangerous). With a client, the first call reads it; `None` is then one that this
+    /// crate can't read, though it was verified. (A server refuses such clients.)
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&Certificate> {
-        self.inner.peer_certificate.as_ref()
+        let read = || Certificate::from_der(self.peer_chain().first()?).ok();
+        self.inner.peer_certificate.get_or_init(read).as_ref()
     }
 
     /// Returns the peer's certificate and those that it sent to prove it, as they came. Only the first is
