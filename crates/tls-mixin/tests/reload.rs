@@ -98,6 +98,7 @@ fn under_load_no_connection_fails() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let stop = AtomicBool::new(false);
+    let all_gone = AtomicBool::new(false);
     let answered = AtomicUsize::new(0);
     let accepts = |stream: TcpStream| {
         let mut stream = acceptor.accept(stream).expect("the client is good");
@@ -122,7 +123,7 @@ fn under_load_no_connection_fails() {
         scope.spawn(|| {
             thread::scope(|scope| {
                 for stream in listener.incoming().map_while(Result::ok) {
-                    if stop.load(Ordering::Relaxed) {
+                    if all_gone.load(Ordering::Relaxed) {
                         break;
                     }
                     scope.spawn(|| accepts(stream));
@@ -144,6 +145,7 @@ fn under_load_no_connection_fails() {
         for client in clients {
             client.join().unwrap();
         }
+        all_gone.store(true, Ordering::Relaxed);
         drop(TcpStream::connect(address));
     });
 }
