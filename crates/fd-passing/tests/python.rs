@@ -309,10 +309,13 @@ fn an_old_python_acknowledges_nothing() {
     for python in pythons() {
         let peer = Peer::start(&python, &["receive", "1"]);
         let (_reader, writer) = std::io::pipe().unwrap();
-        let result = send_handle(&peer.connection, writer, Always, support::HALF_A_SECOND);
+        let send = |timeout| send_handle(&peer.connection, &writer, Always, timeout);
         match peer.acknowledge {
-            Always => result.unwrap(),
-            Never => assert!(matches!(wrong(result), MessageError::TimedOut { .. })),
+            Always => send(LONG).unwrap(),
+            Never => {
+                let error = wrong(send(support::HALF_A_SECOND));
+                assert!(matches!(error, MessageError::TimedOut { .. }));
+            }
         }
         assert_eq!(peer.end(), "end", "{}", python.display());
     }

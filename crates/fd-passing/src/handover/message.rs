@@ -114,7 +114,12 @@ impl Message {
             Self::Ready => packet.push(READY),
             Self::Done => packet.push(DONE),
             Self::Abort => packet.push(ABORT),
-            Self::Refused(refusal) => packet.extend([REFUSED, refusal.to_byte()]),
+            Self::Refused(refusal) => {
+                if let Refusal::Version { theirs } = refusal {
+                    packet[MAGIC.len()] = *theirs;
+                }
+                packet.extend([REFUSED, refusal.to_byte()]);
+            }
             Self::Offer(names) => {
                 let count = u8::try_from(names.len()).unwrap_or(u8::MAX);
                 check_count(count)?;

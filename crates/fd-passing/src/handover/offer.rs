@@ -239,14 +239,13 @@ impl Offer {
                 channel.refuse(Refusal::Late);
                 return Err(error.into());
             }
-            let listener = both[1].revents();
+            // It may have given up before the other came.
+            let is_busy = both[0].revents().is_empty() && both[1].revents().contains(PollFlags::IN);
             if self.is_closed() {
                 channel.refuse(Refusal::Closed);
                 return Ok(None);
             }
-            if listener.contains(PollFlags::IN)
-                && let Ok(Some(newcomer)) = self.accept()
-            {
+            if is_busy && let Ok(Some(newcomer)) = self.accept() {
                 newcomer.refuse(Refusal::Busy);
             }
         }

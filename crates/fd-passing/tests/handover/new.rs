@@ -8,7 +8,7 @@ use std::thread;
 use fd_passing::handover::{DecodeError, Error, Message, Options, Refusal, Taken, take, take_with};
 use rustix::net::SendFlags;
 
-use crate::support::{Folder, SHORT, null};
+use crate::support::{Folder, HALF_A_SECOND, SHORT, null};
 use crate::{address, hear, listener, packet_socket, say};
 
 /// An old process played by hand.
@@ -186,12 +186,12 @@ fn one_that_hangs() {
             assert!(hear(&connection).is_none());
         });
         let options = Options {
-            offer_timeout: SHORT * 10,
+            offer_timeout: HALF_A_SECOND,
             ..options
         };
         let taken = take_with(&old.path, options).unwrap();
         match taken.expect("somebody offers").ready() {
-            Err(Error::TimedOut { after }) => assert_eq!(after, SHORT * 10),
+            Err(Error::TimedOut { after }) => assert_eq!(after, HALF_A_SECOND),
             other => panic!("{other:?}"),
         }
     });

@@ -10,7 +10,7 @@ use std::time::Instant;
 use fd_passing::handover::{DecodeError, Error, Message, Offer, Options, Refusal, take, take_with};
 use rustix::net::{SendFlags, Shutdown};
 
-use crate::support::{Folder, SHORT, null};
+use crate::support::{Folder, HALF_A_SECOND, SHORT, null};
 use crate::{address, hear, listener, packet_socket, say, wait};
 
 /// An old process, and a listener of its own.
@@ -75,6 +75,23 @@ fn one_that_gives_up() {
     old.check();
 }
 
+/// The next one is not told that it is busy with the one before.
+#[test]
+fn some_that_give_up_at_once() {
+    let old = Old::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..200 {
+                assert!(matches!(old.wait(), Err(Error::Aborted)));
+            }
+        });
+        for _ in 0..200 {
+            drop(take(&old.path).unwrap().expect("somebody offers"));
+        }
+    });
+    old.check();
+}
+
 #[test]
 fn one_that_dies_with_the_sockets() {
     let old = Old::new();
@@ -135,16 +152,16 @@ fn one_that_is_too_slow() {
 #[test]
 fn one_that_says_nothing() {
     let old = Old::with(Options {
-        hello_timeout: SHORT,
+        hello_timeout: HALF_A_SECOND,
         ..Options::default()
     });
     let silent = old.connect();
     let began = Instant::now();
     match old.wait().unwrap_err() {
-        Error::TimedOut { after } => assert_eq!(after, SHORT),
+        Error::TimedOut { after } => assert_eq!(after, HALF_A_SECOND),
         other => panic!("{other}"),
     }
-    assert!(began.elapsed() >= SHORT);
+    assert!(began.elapsed() >= HALF_A_SECOND);
     assert_refused(&silent, Refusal::Late);
     old.check();
 }
@@ -176,7 +193,7 @@ fn a_second_one_at_the_same_time() {
 #[test]
 fn one_that_waits_behind_a_silent_one_has_its_turn() {
     let old = Old::with(Options {
-        hello_timeout: SHORT,
+        hello_timeout: HALF_A_SECOND,
         ..Options::default()
     });
     let _silent = old.connect();
