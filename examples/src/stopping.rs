@@ -91,9 +91,14 @@ impl Signals {
 }
 
 impl Stop {
-    /// Ends the wait as a signal would.
+    /// Ends the wait as the first signal would: the next one ends the process at once.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+        self.end_wait();
+    }
+
+    /// Ends the wait, and only that: the next signal is still the first.
+    pub fn end_wait(&self) {
         self.waiting.close();
     }
 }

@@ -5,7 +5,6 @@ mod support;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,30 +12,7 @@ use std::time::{Duration, Instant};
 use fd_passing::handover::take;
 use rustix::process::Signal;
 use support::strategies::{STRATEGIES, at_once, connect, echo, exchange, read_to_end};
-use support::{DEADLINE, Ended, Program};
-
-/// A folder of its own for each test, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let name = format!("handover-{}-{test}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).expect("room for a folder");
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        let path = self.0.join(name).into_os_string();
-        path.into_string().expect("the path is text")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use support::{DEADLINE, Ended, Folder, Program};
 
 fn start(strategy: &str, path: &str, options: &[&str]) -> Program {
     start_at("127.0.0.1:0", strategy, path, options)

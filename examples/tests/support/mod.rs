@@ -7,6 +7,7 @@
 pub(crate) mod process;
 pub(crate) mod strategies;
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -55,6 +56,48 @@ pub(crate) fn path(name: &str) -> PathBuf {
         .nth(2)
         .expect("tests are built into deps/ in the target folder");
     target.join("examples").join(name)
+}
+
+/// The Pythons to test with: `python3`, and those that `NETBLOCKS_PYTHONS` names: paths with colons between
+/// them.
+pub(crate) fn pythons() -> Vec<OsString> {
+    let named = std::env::var_os("NETBLOCKS_PYTHONS").unwrap_or_default();
+    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    let named = named.map(PathBuf::into_os_string);
+    [OsString::from("python3")]
+        .into_iter()
+        .chain(named)
+        .collect()
+}
+
+/// A program in Python, from `examples/python`.
+pub(crate) fn script(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "python", name]
+        .iter()
+        .collect()
+}
+
+/// A folder of its own for each test, removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(test: &str) -> Self {
+        let name = format!("examples-{}-{test}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).expect("room for a folder");
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        let path = self.0.join(name).into_os_string();
+        path.into_string().expect("the path is text")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Program {

@@ -43,6 +43,13 @@ impl Process {
         kibibytes.parse::<usize>().expect("a number") * 1024
     }
 
+    /// How many files it has open now.
+    pub(crate) fn open_files(self) -> usize {
+        let Self(pid) = self;
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        files.expect("the program is running").count()
+    }
+
     /// How long it has computed, to a hundredth of a second.
     pub(crate) fn cpu_time(self) -> Duration {
         let stat = self.read("stat");
