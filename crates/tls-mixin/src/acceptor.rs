@@ -1,4 +1,4 @@
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::handshake::Permit;
 use crate::options::ServerOptions;
 use crate::reload::{Current, Generation};
-use crate::shake::{Wait, shake_hands, wait};
+use crate::shake::{Wait, is_gone, shake_hands, wait};
 use crate::stream::TlsStream;
 
 /// The server's side: makes TLS streams of what clients have connected.
@@ -95,7 +95,9 @@ impl Acceptor {
     /// # }
     /// ```
     ///
-    /// That the peer is gone when it is told the end is no error.
+    /// That the peer is gone when it is told the end is no error. To have the handshake counted and timed by
+    /// the server as well, do it in the handler instead:
+    /// `connection.handshake(|connection| acceptor.accept(connection))`.
     pub fn mixin<C, E, H>(&self, handler: H) -> impl Fn(&mut C) -> Result<(), E> + use<C, E, H>
     where
         H: Fn(&mut TlsStream<&C>) -> Result<(), E>,
@@ -153,11 +155,4 @@ impl Acceptor {
         let connection = ServerConnection::new(config).map_err(Error::Options)?;
         shake_hands(stream, wait, connection.into(), permit)
     }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
-    )
 }

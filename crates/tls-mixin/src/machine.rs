@@ -7,7 +7,6 @@ use rustls::Connection;
 use crate::error::Error;
 
 /// One end of a connection.
-#[derive(Debug)]
 pub(crate) struct Machine {
     connection: Connection,
     /// What ended it; all that comes later is answered with the same.
@@ -16,7 +15,7 @@ pub(crate) struct Machine {
 }
 
 /// What arrived and was not looked at yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Incoming {
     buffer: Vec<u8>,
     start: usize,

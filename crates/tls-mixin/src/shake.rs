@@ -73,6 +73,17 @@ pub(crate) fn wait<S: AsFd>(
     }
 }
 
+/// The peer does not read any more.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+    )
+}
+
 struct Handshake<S> {
     stream: S,
     wait: Option<Wait<S>>,
@@ -96,8 +107,8 @@ impl<S: Read + Write> Handshake<S> {
         // What comes last, a client's proof or a server's tickets, may find the peer gone. What that means
         // is seen when the stream is used: there may be last words to read.
         match self.send() {
-            Err(error @ Error::TimedOut { .. }) => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+            Err(Error::Io(error)) if is_gone(&error) => Ok(()),
+            result => result,
         }
     }
 

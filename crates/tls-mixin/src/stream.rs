@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -51,8 +52,7 @@ use crate::session::Session;
 ///
 /// What arrives is read into a buffer of 4 KiB, which grows up to 32 KiB while it is filled. A write of
 /// `n` bytes is one system call or a few, and `n / 16 KiB` records of 22 bytes more: put small pieces into a
-/// `BufWriter`.
-#[derive(Debug)]
+/// `BufWriter`. Who writes through `&TlsStream` has a buffer of up to 66 KiB more.
 pub struct TlsStream<S> {
     stream: S,
     // In this order where two are held.
@@ -64,13 +64,17 @@ pub struct TlsStream<S> {
 }
 
 /// What was encrypted for a stream that is written through a shared reference.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Outgoing {
     buffer: Vec<u8>,
     sent: usize,
 }
 
 /// A stream that two threads can use at a time: one reads, the other writes.
+///
+/// It is there for sockets, for references to what can be used by reference (`&Connection` of
+/// `socket-server`), and for TLS around any of them. A type of your own, call it `Pipe`, has
+/// `type Half<'a> = &'a Pipe` where `&Pipe` is `Read + Write`.
 pub trait Duplex {
     /// What one of them has.
     type Half<'a>: Read + Write
@@ -310,6 +314,15 @@ impl<S: Duplex> Duplex for TlsStream<S> {
 
     fn half(&self) -> &Self {
         self
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TlsStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsStream")
+            .field("stream", &self.stream)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 

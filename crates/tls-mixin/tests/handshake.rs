@@ -15,8 +15,8 @@ use rustls::{AlertDescription, CertificateError};
 use socket_server::{Connection, Server};
 use support::{meet, meet_well, pair};
 use tls_mixin::{
-    Acceptor, ClientOptions, Connector, Error, Plaintext, ServerOptions, TlsStream, dangerous,
-    rustls,
+    Acceptor, Authorities, ClientCertificates, ClientOptions, Connector, Error, Plaintext,
+    ServerOptions, TlsStream, dangerous, rustls,
 };
 
 fn acceptor(server: &Pem) -> Acceptor {
@@ -239,6 +239,38 @@ fn who_wants_danger_gets_it() {
     let connector = Connector::new(ClientOptions::new(dangerous::unverified())).unwrap();
     let (client, _) = meet_well(&connector, &acceptor(&server), "localhost");
     assert_eq!(client.session().peer_chain().len(), 1);
+}
+
+#[test]
+fn a_clients_certificate_may_stand_for_itself_or_be_any() {
+    let (known, any) = (
+        Leaf::client("known").ca().self_signed(),
+        Leaf::client("any").self_signed(),
+    );
+    let server = Leaf::server(&["localhost"]).self_signed();
+    let accepts = |trusted: Authorities, client: Option<&Pem>| {
+        let acceptor = Acceptor::new(ServerOptions {
+            client_certificates: ClientCertificates::Required(trusted),
+            ..ServerOptions::new(server.identity())
+        });
+        let connector = Connector::new(ClientOptions {
+            identity: client.map(Pem::identity),
+            ..ClientOptions::new(server.authorities())
+        });
+        let (_client, server) = meet(
+            &connector.expect("the options are right"),
+            &acceptor.expect("the options are right"),
+            "localhost",
+        );
+        server.is_ok()
+    };
+    assert!(accepts(known.authorities(), Some(&known)));
+    assert!(!accepts(known.authorities(), Some(&any)));
+    assert!(!accepts(known.authorities(), None));
+    assert!(accepts(dangerous::unverified(), Some(&any)));
+    assert!(!accepts(dangerous::unverified(), None));
+    let for_servers = Leaf::server(&["localhost"]).ca().self_signed();
+    assert!(!accepts(for_servers.authorities(), Some(&for_servers)));
 }
 
 #[test]

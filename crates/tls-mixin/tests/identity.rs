@@ -205,6 +205,14 @@ fn authorities_add_up() {
     assert_eq!(in_one_text.len(), 2);
 }
 
+#[cfg(feature = "webpki-roots")]
+#[test]
+fn mozillas_authorities_are_compiled_in() {
+    let all = Authorities::webpki().and(Authority::new("ours").authorities());
+    assert!(all.len() > 50, "{}", all.len());
+    Connector::new(ClientOptions::new(all)).unwrap();
+}
+
 #[test]
 fn a_key_is_never_shown() {
     let pem = server();

@@ -8,10 +8,10 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use certificates::{Authority, Leaf};
-use rustls::{AlertDescription, KeyLog};
+use rustls::{AlertDescription, CipherSuite, KeyLog};
 use support::{meet, meet_well};
 use tls_mixin::{
-    Acceptor, ClientOptions, Connector, Error, ServerOptions, Version, Versions, rustls,
+    Acceptor, ClientOptions, Connector, Error, Provider, ServerOptions, Version, Versions, rustls,
 };
 
 struct Ends {
@@ -134,6 +134,57 @@ fn an_application_protocol_has_1_to_255_bytes() {
             let told =
                 matches!(error, Error::InvalidProtocol { len: told, max: 255 } if told == len);
             assert!(told, "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_provider_of_your_own_has_the_suites_you_like() {
+    let ends = Ends::new();
+    let mut suites = rustls::crypto::ring::default_provider();
+    (suites.cipher_suites)
+        .retain(|suite| suite.suite() == CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+    let acceptor = |provider: &Provider, versions| {
+        Acceptor::new(ServerOptions {
+            provider: provider.clone(),
+            versions,
+            ..ends.server()
+        })
+    };
+    let provider = Provider::from(Arc::new(suites));
+    let connector = Connector::new(ends.client()).unwrap();
+    let (client, _) = meet_well(
+        &connector,
+        &acceptor(&provider, Versions::Tls12And13).unwrap(),
+        "localhost",
+    );
+    assert_eq!(
+        client.session().cipher_suite(),
+        "TLS_CHACHA20_POLY1305_SHA256"
+    );
+    // It has none for this version.
+    let error = acceptor(&provider, Versions::Tls12).unwrap_err();
+    assert!(matches!(error, Error::Options(_)), "{error}");
+}
+
+#[cfg(feature = "aws-lc-rs")]
+#[test]
+fn both_providers_understand_each_other() {
+    let ends = Ends::new();
+    let providers = [Provider::ring(), Provider::aws_lc_rs()];
+    for (server, at_server) in providers.iter().enumerate() {
+        for (client, at_client) in providers.iter().enumerate() {
+            let acceptor = Acceptor::new(ServerOptions {
+                provider: at_server.clone(),
+                ..ends.server()
+            });
+            let connector = Connector::new(ClientOptions {
+                provider: at_client.clone(),
+                ..ends.client()
+            });
+            let (client_end, _) = meet_well(&connector.unwrap(), &acceptor.unwrap(), "localhost");
+            let is_post_quantum = client_end.session().key_exchange() == Some("X25519MLKEM768");
+            assert_eq!(is_post_quantum, server == 1 && client == 1);
         }
     }
 }
