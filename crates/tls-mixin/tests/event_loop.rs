@@ -1,4 +1,5 @@
 //! A handler inside TLS on the event loop: the handshake, both ends, deadlines, slow readers.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod remote;

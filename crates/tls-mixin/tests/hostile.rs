@@ -1,4 +1,5 @@
 //! Peers that do not speak TLS, speak it wrongly, or do not speak.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod peers;

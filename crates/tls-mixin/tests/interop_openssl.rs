@@ -1,4 +1,5 @@
 //! OpenSSL's programs at the other end: `openssl s_client` and `openssl s_server`.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod peers;

@@ -1,4 +1,5 @@
 //! Python's standard library at the other end.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod peers;

@@ -1,4 +1,5 @@
 //! Clients that prove who they are, and six kinds that do not: for those no application data flows.
+#![cfg(feature = "ring")]
 
 mod certificates;
 mod peers;
