@@ -55,7 +55,7 @@ impl Permit {
     }
 
     /// How long the handshake may take.
-    #[cfg(feature = "event-loop")]
+    #[cfg(any(feature = "event-loop", feature = "tokio"))]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
