@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fd_passing::handover::{self, Offer, Taken};
+use fd_passing::handover::{self, Handed, Offer, Taken};
 
 use crate::{Address, GRACE, Listening, cannot_listen, seconds};
 
@@ -159,26 +159,23 @@ fn offer(
     let waiting = Arc::clone(&offer);
     let thread = thread::Builder::new().name("handover".into());
     let waiting = thread.spawn(move || {
-        let is_handed_over = wait(&waiting, &listener, drain);
-        if is_handed_over {
+        let handed = wait(&waiting, &listener);
+        // First this, then the line in the log: who reads that may send a signal.
+        if let Some(handed) = &handed {
             handed_over(drain);
+            let (process, seconds) = (handed.peer.pid.unwrap_or_default(), drain.as_secs_f64());
+            tracing::info!("handed over to process {process}: stopping within {seconds} s");
         }
-        is_handed_over
+        handed.is_some()
     })?;
     Ok((offer, waiting))
 }
 
-/// Waits until another process has taken the listener over and serves; `false` if the offer is closed first.
-fn wait(offer: &Offer, listener: &OwnedFd, drain: Duration) -> bool {
+/// Waits until another process has taken the listener over and serves; `None` if the offer is closed first.
+fn wait(offer: &Offer, listener: &OwnedFd) -> Option<Handed> {
     loop {
         match offer.wait(&[(NAME, listener)]) {
-            Ok(Some(handed)) => {
-                let process = handed.peer.pid.unwrap_or_default();
-                let seconds = drain.as_secs_f64();
-                tracing::info!("handed over to process {process}: stopping within {seconds} s");
-                return true;
-            }
-            Ok(None) => return false,
+            Ok(handed) => return handed,
             Err(error) => tracing::warn!("not handed over: {error}"),
         }
     }

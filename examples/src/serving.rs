@@ -211,8 +211,9 @@ fn serve_until_it_ends(
     let succession = place.handover.map(|handover| handover.ready(handed_over));
     let succession = succession.transpose()?;
     announce(address)?;
-    signals.wait();
-    Ok(succession.map_or(GRACE, Succession::end))
+    let is_told_to_stop = signals.wait();
+    let grace = succession.map_or(GRACE, Succession::end);
+    Ok(if is_told_to_stop { GRACE } else { grace })
 }
 
 /// Serves on an event loop until a signal comes.

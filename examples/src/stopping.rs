@@ -73,11 +73,10 @@ impl Signals {
     }
 
     /// Waits for the first signal, or for [`Stop::stop`]. The next signal ends the process at once, with
-    /// the exit code that shells give to that signal.
-    pub fn wait(&mut self) {
-        if let Some(signal) = self.signals.forever().next() {
-            log(signal);
-        }
+    /// the exit code that shells give to that signal. Returns whether there was a signal.
+    pub fn wait(&mut self) -> bool {
+        let signal = self.signals.forever().next();
+        signal.inspect(|&signal| log(signal)).is_some()
     }
 
     /// What ends [`wait`](Self::wait) without a signal.
