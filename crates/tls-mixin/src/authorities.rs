@@ -100,9 +100,9 @@ impl Authorities {
         self
     }
 
-    /// Returns how many certificates there are.
+    /// Returns how many certificates there are; none if [anybody](crate::dangerous::unverified) is trusted.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "there are always some")]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks for that")]
     pub fn len(&self) -> usize {
         let len = |part: &Part| match part {
             Part::Certificates { certificates, .. } => certificates.len(),

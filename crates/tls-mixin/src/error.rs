@@ -103,7 +103,7 @@ pub enum Flaw {
     CertificateForKey,
     /// The private key is encrypted.
     EncryptedKey,
-    /// The provider can't use a key of this kind.
+    /// The provider can't use a key of this kind or size.
     UnsupportedKey,
     /// It is not an X.509 certificate.
     NotX509,
@@ -196,7 +196,10 @@ impl fmt::Display for Flaw {
             Self::EncryptedKey => {
                 f.write_str("the private key is encrypted; keep it without a password")
             }
-            Self::UnsupportedKey => f.write_str("the private key is of an unknown kind"),
+            Self::UnsupportedKey => f.write_str(
+                "the private key is damaged, or of a kind or size that can't be used \
+                 (RSA needs 2048 bits)",
+            ),
             Self::NotX509 => f.write_str("not an X.509 certificate"),
             Self::WrongKey => f.write_str("the private key does not belong to the certificate"),
             Self::WrongOrder { index } => write!(

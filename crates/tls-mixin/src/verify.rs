@@ -99,6 +99,7 @@ impl Clients {
     }
 
     /// A session that is resumed brings the certificate of the first one, which nobody has looked at since.
+    /// The handshake is over then, so a client that is refused here is told no alert: the stream ends.
     pub(crate) fn verify_resumed(
         &self,
         chain: Option<&[CertificateDer<'static>]>,
