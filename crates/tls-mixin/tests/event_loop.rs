@@ -1,5 +1,4 @@
 //! A handler inside TLS on the event loop: the handshake, both ends, deadlines, slow readers.
-#![cfg(feature = "ring")]
 
 mod certificates;
 mod remote;
