@@ -379,7 +379,6 @@ impl Worker {
         }
     }
 
-    // ANCHOR: hand_over
     /// Sends the connection, and waits until the worker says that it has it. However long that takes: a worker
     /// that is busy has it in its socket, and must not find that another one has it, too.
     fn hand_over(&self, client: &Client) -> Result<(), fd_passing::Error> {
@@ -390,7 +389,6 @@ impl Worker {
         };
         python::send_handle(&self.link, &client.stream, acknowledge, Duration::MAX)
     }
-    // ANCHOR_END: hand_over
 
     /// Waits for a connection to hand over. `None` if the worker has gone.
     fn next(&self) -> Option<Arc<Client>> {

@@ -111,7 +111,6 @@ fn connect(args: &Args) -> Result<UnixStream, Box<dyn Error>> {
     Ok(server)
 }
 
-// ANCHOR: take
 /// Takes connections until the server ends or this worker is stopped.
 fn take_all(
     server: &UnixStream,
@@ -156,7 +155,6 @@ fn serve(descriptor: OwnedFd, idle_timeout: Duration) -> Result<(), Box<dyn Erro
     client.set_write_timeout(Some(idle_timeout))?;
     echo(&client).map_err(|error| format!("{peer}: {error}").into())
 }
-// ANCHOR_END: take
 
 fn is_gone(error: io::ErrorKind) -> bool {
     matches!(

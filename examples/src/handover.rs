@@ -83,7 +83,6 @@ impl Place {
     }
 }
 
-// ANCHOR: handover
 impl Handover {
     fn begin(path: &Path, drain: Duration, listen: &Address) -> Result<Self, Box<dyn Error>> {
         let mut predecessor = handover::take(path)
@@ -180,7 +179,6 @@ fn wait(offer: &Offer, listener: &OwnedFd) -> Option<Handed> {
         }
     }
 }
-// ANCHOR_END: handover
 
 impl Succession {
     /// What ends the offer, and with it our own copy of the listener.

@@ -130,6 +130,8 @@ mod book {
     struct Auth;
     #[doc = include_str!("../../docs/src/recipes/cidr.md")]
     struct Cidr;
+    #[doc = include_str!("../../docs/src/recipes/pass-socket.md")]
+    struct PassSocket;
     #[doc = include_str!("../../docs/src/recipes/testing.md")]
     struct Testing;
 }
