@@ -65,7 +65,7 @@
 //! | waits | | as the socket does; where a time-out is given, so long | the task |
 //! | dropped calls | | | `receive` and its like lose nothing; else close |
 //!
-//! [`send`], [`receive`] and the receivers of one descriptor do one system call for the message, and one or two that
+//! [`send`], [`receive`] and the receivers of one descriptor do one system call for the message, and up to two that
 //! look at the socket. They work on sockets that do not block, so an event loop can use them too: `WouldBlock` then
 //! means that nothing has happened.
 //!

@@ -12,13 +12,17 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use fd_passing::handover::{self, Offer, Options};
 use fd_passing::python::Acknowledge::{Always, Never};
 use fd_passing::{
     Error, MAX_DESCRIPTORS, MessageError, python, receive, receive_all, recipe, send, send_all,
 };
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SocketType};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SocketAddrUnix, SocketFlags,
+    SocketType,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{Folder, LONG, SHORT, null, pair, wrong};
 
@@ -26,7 +30,7 @@ fn main() {
     if env::args().nth(1).as_deref() == Some("list") {
         return list();
     }
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 9] = [
         ("ten_thousand_passes", ten_thousand_passes),
         ("memory_is_flat", memory_is_flat),
         ("bad_messages", bad_messages),
@@ -34,6 +38,10 @@ fn main() {
         ("too_little_room", too_little_room),
         ("no_descriptors_left", no_descriptors_left),
         ("handovers", handovers),
+        (
+            "no_descriptors_for_a_handover",
+            no_descriptors_for_a_handover,
+        ),
         ("children_get_none", children_get_none),
     ];
     println!("running {} tests", tests.len());
@@ -264,6 +272,37 @@ fn handovers() {
         });
     }
     assert_eq!(open(), before);
+}
+
+/// Who calls `wait` again and again does not spin meanwhile.
+fn no_descriptors_for_a_handover() {
+    let folder = Folder::new();
+    let offer = Offer::bind(folder.path("socket")).expect("the path is free");
+    let sockets = [("null", null())];
+    let kind = SocketType::SEQPACKET;
+    let client = rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
+        .expect("sockets can be made");
+    let address = SocketAddrUnix::new(folder.path("socket")).expect("it is short");
+    rustix::net::connect(&client, &address).expect("somebody listens");
+    let normal = getrlimit(Resource::Nofile);
+    let current = Some(u64::try_from(null().as_raw_fd()).expect("it is not negative"));
+    setrlimit(Resource::Nofile, Rlimit { current, ..normal }).expect("it is less");
+    let began = Instant::now();
+    let result = offer.wait(&sockets);
+    setrlimit(Resource::Nofile, normal).expect("it is the old limit");
+    assert!(began.elapsed() >= Duration::from_millis(100));
+    match result {
+        Err(handover::Error::Io(error)) => assert_eq!(error.raw_os_error(), Some(24)),
+        other => panic!("{other:?}"),
+    }
+    drop(client);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| offer.wait(&sockets));
+        let taken = handover::take(folder.path("socket")).expect("nothing is wrong");
+        taken.expect("somebody offers").ready().expect("it waits");
+        let handed = waiting.join().expect("it does not panic");
+        assert!(handed.expect("nothing is wrong").is_some());
+    });
 }
 
 /// This program again, in a child: it has what it was given, and nothing that was received.

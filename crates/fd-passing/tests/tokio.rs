@@ -10,7 +10,7 @@ use fd_passing::tokio::python::{Acknowledge, receive_handle, send_handle};
 use fd_passing::tokio::{receive, receive_all, recipe, send, send_all};
 use fd_passing::{Error, MessageError};
 use rustix::net::SocketType;
-use support::{LONG, NONE, SHORT, null, pair, wrong};
+use support::{LONG, NONE, SHORT, many_descriptors, null, pair, wrong};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixDatagram, UnixStream};
 use tokio::time::timeout;
@@ -82,6 +82,7 @@ async fn mistakes_are_the_same() {
 /// It would not fit into the socket: the sender must wait several times.
 #[tokio::test]
 async fn many_bytes_and_many_descriptors() {
+    many_descriptors();
     let (left, mut right) = UnixStream::pair().unwrap();
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
     let file = null();

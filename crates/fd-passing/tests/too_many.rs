@@ -11,12 +11,13 @@ use std::thread;
 
 use fd_passing::{MAX_DESCRIPTORS, MessageError, receive, receive_all, send, send_all};
 use rustix::net::SocketType;
-use support::{Folder, LONG, NONE, SHORT, null, pair, wrong};
+use support::{Folder, LONG, NONE, SHORT, many_descriptors, null, pair, wrong};
 
 const KINDS: [SocketType; 2] = [SocketType::STREAM, SocketType::SEQPACKET];
 
 #[test]
 fn a_message_takes_253() {
+    many_descriptors();
     let file = null();
     for kind in [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET] {
         let (left, right) = pair(kind);
@@ -45,6 +46,7 @@ fn one_more_is_refused_before_anything_is_sent() {
 /// Every count at which the number of messages changes; the order is kept.
 #[test]
 fn any_number_in_several_messages() {
+    many_descriptors();
     let folder = Folder::new();
     let files: Vec<File> = (0..760)
         .map(|n| File::create(folder.path(&n.to_string())).unwrap())
@@ -78,6 +80,7 @@ fn any_number_in_several_messages() {
 
 #[test]
 fn the_receiver_says_how_many_it_wants() {
+    many_descriptors();
     for kind in KINDS {
         let (left, right) = pair(kind);
         let file = null();
@@ -109,6 +112,7 @@ type Sent = (&'static [u8], usize);
 
 #[test]
 fn what_is_no_message_of_it_is_refused() {
+    many_descriptors();
     let wrong_byte = |expected, found| MessageError::WrongByte { expected, found };
     let wrong_count = |expected, received, byte| MessageError::WrongCount {
         expected,
@@ -150,6 +154,7 @@ fn what_is_no_message_of_it_is_refused() {
 
 #[test]
 fn neither_side_waits_for_ever() {
+    many_descriptors();
     let (left, right) = UnixStream::pair().unwrap();
     let file = null();
     send(&left, b"fds\x01\0\0\x01\0", &[file.as_fd(); 253]).unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use fd_passing::{Error, MessageError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Long enough for anything that a test waits for.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -21,6 +22,13 @@ pub(crate) const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// No descriptors.
 pub(crate) const NONE: &[OwnedFd] = &[];
+
+/// Lets this process have as many descriptors open, and on their way, as it may.
+pub(crate) fn many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, ..limit }).expect("anybody may do that");
+}
 
 pub(crate) fn null() -> File {
     File::open("/dev/null").expect("there is one")
