@@ -9,9 +9,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use peers::drivers::at_once;
 use peers::{DEADLINE, Echo, Scene};
 use tls_mixin::rustls::AlertDescription;
-use tls_mixin::{ClientOptions, Connector, Error, Plaintext, ServerOptions};
+use tls_mixin::{ClientOptions, Connector, Error, Plaintext, ServerOptions, TlsStream};
 
 fn connector(scene: &Scene) -> Connector {
     Connector::new(ClientOptions::new(scene.authority.authorities()))
@@ -51,12 +52,16 @@ fn refusal(echo: &Echo, says: &[u8]) -> Error {
     let mut client = echo.connect();
     // The server may hang up before it has heard all.
     let _ = client.write_all(says);
-    let refusal = echo.refusal();
     // An alert at most, and then the end.
     let mut heard = Vec::new();
-    let _ = client.read_to_end(&mut heard);
-    assert!(heard.len() <= 7, "{heard:?}");
-    refusal
+    let ended = client.read_to_end(&mut heard);
+    assert!(heard.len() <= 7 || says.starts_with(&[22, 3]), "{heard:?}");
+    if let Err(error) = ended {
+        // What it did not read resets the connection.
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+    drop(client);
+    echo.refusal()
 }
 
 /// After all this, the server is as good as before.
@@ -66,32 +71,41 @@ fn assert_serves(echo: &Echo, scene: &Scene) {
         .expect("it serves");
     stream.write_all(b"hello").expect("it reads");
     stream.read_exact(&mut [0; 5]).expect("it echoes");
-    stream.finish().expect("it is still there");
+    part(stream);
     echo.served();
+}
+
+/// Ends in order: nothing is left unread, which would reset the connection.
+fn part<S: Read + Write>(mut stream: TlsStream<S>) {
+    stream.finish().expect("the server is still there");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("it ends in order");
 }
 
 #[test]
 fn plain_text_is_called_by_its_name() {
     let scene = Scene::new("hostile_plain");
-    let echo = Echo::start(scene.options());
-    for (says, is, hint) in [
-        (
-            &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
-            Plaintext::Http,
-            "HTTP",
-        ),
-        (b"POST /x HTTP/1.0\r\n\r\n", Plaintext::Http, "HTTP"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", Plaintext::Ssh, "SSH"),
-        (b"hello\n", Plaintext::Text, "text"),
-    ] {
-        let error = refusal(&echo, says);
-        assert!(
-            matches!(error, Error::Handshake { plaintext: Some(plaintext), .. } if plaintext == is),
-            "{error:?}"
-        );
-        assert!(error.to_string().contains(hint), "{error}");
-    }
-    assert_serves(&echo, &scene);
+    at_once(|driver| {
+        let echo = Echo::under(driver, scene.options());
+        for (says, is, hint) in [
+            (
+                &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
+                Plaintext::Http,
+                "HTTP",
+            ),
+            (b"POST /x HTTP/1.0\r\n\r\n", Plaintext::Http, "HTTP"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", Plaintext::Ssh, "SSH"),
+            (b"hello\n", Plaintext::Text, "text"),
+        ] {
+            let error = refusal(&echo, says);
+            assert!(
+                matches!(error, Error::Handshake { plaintext: Some(plaintext), .. } if plaintext == is),
+                "{error:?}"
+            );
+            assert!(error.to_string().contains(hint), "{error}");
+        }
+        assert_serves(&echo, &scene);
+    });
 }
 
 #[test]
@@ -124,94 +138,100 @@ fn a_server_of_plain_text_is_called_by_its_name() {
 #[test]
 fn garbage_is_refused() {
     let scene = Scene::new("hostile_garbage");
-    let echo = Echo::start(scene.options());
-    let mut state = 0x2545_f491_u32;
-    let mut random = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state
-    };
-    for round in 0..200 {
-        let len = 1 + random() as usize % 4096;
-        let mut garbage: Vec<u8> = (0..len).map(|_| random().to_le_bytes()[0]).collect();
-        // Half of it begins like a record.
-        if round % 2 == 0 {
-            let body = u16::try_from(len).expect("below 4097").to_be_bytes();
-            garbage.splice(0..0, [22, 3, 1, body[0], body[1]]);
+    at_once(|driver| {
+        let echo = Echo::under(driver, scene.options());
+        let mut state = 0x2545_f491_u32;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        };
+        for round in 0..200 {
+            let len = 1 + random() as usize % 4096;
+            let mut garbage: Vec<u8> = (0..len).map(|_| random().to_le_bytes()[0]).collect();
+            // Half of it begins like a record.
+            if round % 2 == 0 {
+                let body = u16::try_from(len).expect("below 4097").to_be_bytes();
+                garbage.splice(0..0, [22, 3, 1, body[0], body[1]]);
+            }
+            let mut client = echo.connect();
+            let _ = client.write_all(&garbage);
+            let _ = client.shutdown(Shutdown::Write);
+            let error = echo.refusal();
+            assert!(
+                matches!(error, Error::Handshake { .. } | Error::CutOff),
+                "{error:?}"
+            );
         }
-        let mut client = echo.connect();
-        let _ = client.write_all(&garbage);
-        let _ = client.shutdown(Shutdown::Write);
-        let error = echo.refusal();
-        assert!(
-            matches!(error, Error::Handshake { .. } | Error::CutOff),
-            "{error:?}"
-        );
-    }
-    for (what, says) in [
-        (
-            "a record too long",
-            [[22, 3, 1, 0xff, 0xff], [0; 5]].concat(),
-        ),
-        ("an unknown kind of record", vec![99, 3, 3, 0, 1, 0]),
-        (
-            "a message too long",
-            vec![22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff],
-        ),
-        ("no hello", vec![22, 3, 1, 0, 4, 2, 0, 0, 0]),
-        ("data at once", vec![23, 3, 3, 0, 1, 0]),
-        (
-            "SSL 2",
-            vec![0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80],
-        ),
-        ("nothing, often", [22, 3, 1, 0, 0].repeat(10_000)),
-    ] {
-        let error = refusal(&echo, &says);
-        assert!(
-            matches!(error, Error::Handshake { .. }),
-            "{what}: {error:?}"
-        );
-    }
-    assert_serves(&echo, &scene);
+        for (what, says) in [
+            (
+                "a record too long",
+                [[22, 3, 1, 0xff, 0xff], [0; 5]].concat(),
+            ),
+            ("an unknown kind of record", vec![99, 3, 3, 0, 1, 0]),
+            (
+                "a message too long",
+                vec![22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff],
+            ),
+            ("no hello", vec![22, 3, 1, 0, 4, 2, 0, 0, 0]),
+            ("data at once", vec![23, 3, 3, 0, 1, 0]),
+            (
+                "SSL 2",
+                vec![0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, 1, 0, 0x80],
+            ),
+            ("nothing, often", [22, 3, 1, 0, 0].repeat(10_000)),
+        ] {
+            let error = refusal(&echo, &says);
+            assert!(
+                matches!(error, Error::Handshake { .. }),
+                "{what}: {error:?}"
+            );
+        }
+        assert_serves(&echo, &scene);
+    });
 }
 
 #[test]
 fn a_hello_that_breaks_off_is_cut_off() {
     let scene = Scene::new("hostile_truncated");
-    let echo = Echo::start(scene.options());
-    let hello = client_hello(&scene);
-    for len in 0..hello.len() {
-        let mut client = echo.connect();
-        client.write_all(&hello[..len]).unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        let error = echo.refusal();
-        assert!(
-            matches!(error, Error::CutOff),
-            "after {len} bytes: {error:?}"
-        );
-    }
-    assert_serves(&echo, &scene);
+    at_once(|driver| {
+        let echo = Echo::under(driver, scene.options());
+        let hello = client_hello(&scene);
+        for len in 0..hello.len() {
+            let mut client = echo.connect();
+            client.write_all(&hello[..len]).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            let error = echo.refusal();
+            assert!(
+                matches!(error, Error::CutOff),
+                "after {len} bytes: {error:?}"
+            );
+        }
+        assert_serves(&echo, &scene);
+    });
 }
 
 #[test]
 fn a_hello_in_pieces_is_a_hello() {
     let scene = Scene::new("hostile_fragments");
-    let echo = Echo::start(scene.options());
-    for (record, write) in [(1, usize::MAX), (1, 1), (7, 3), (100, 50), (usize::MAX, 1)] {
-        let stream = Pieces {
-            stream: echo.connect(),
-            record,
-            write,
-        };
-        stream.stream.set_nodelay(true).unwrap();
-        let mut stream = connector(&scene)
-            .connect_any("localhost", stream)
-            .unwrap_or_else(|error| panic!("records of {record}, writes of {write}: {error}"));
-        stream.write_all(b"hello").unwrap();
-        stream.finish().unwrap();
-        assert_eq!(echo.served().heard, 5);
-    }
+    at_once(|driver| {
+        let echo = Echo::under(driver, scene.options());
+        for (record, write) in [(1, usize::MAX), (1, 1), (7, 3), (100, 50), (usize::MAX, 1)] {
+            let stream = Pieces {
+                stream: echo.connect(),
+                record,
+                write,
+            };
+            stream.stream.set_nodelay(true).unwrap();
+            let mut stream = connector(&scene)
+                .connect_any("localhost", stream)
+                .unwrap_or_else(|error| panic!("records of {record}, writes of {write}: {error}"));
+            stream.write_all(b"hello").unwrap();
+            part(stream);
+            assert_eq!(echo.served().heard, 5);
+        }
+    });
 }
 
 /// Cuts handshake messages into records of so many bytes, and those into so many writes.
@@ -262,143 +282,158 @@ fn an_end_in_the_middle_of_a_handshake_ends_it() {
     const CLOSE_NOTIFY: [u8; 7] = [21, 3, 3, 0, 2, 1, 0];
     const FATAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
     let scene = Scene::new("hostile_close_notify");
-    let echo = Echo::start(ServerOptions {
-        handshake_timeout: Duration::from_secs(1),
-        ..scene.options()
-    });
-    let hello = client_hello(&scene);
-    for says in [
-        CLOSE_NOTIFY.to_vec(),
-        [&hello[..], &CLOSE_NOTIFY].concat(),
-        CLOSE_NOTIFY.repeat(1000),
-    ] {
-        // The client stays. Such a word proves nothing before there are keys, so it may be as if it had
-        // said nothing; but the server's turn ends.
-        let mut client = echo.connect();
-        let _ = client.write_all(&says);
-        let error = echo.refusal();
+    at_once(|driver| {
+        let echo = Echo::under(
+            driver,
+            ServerOptions {
+                handshake_timeout: Duration::from_secs(1),
+                ..scene.options()
+            },
+        );
+        let hello = client_hello(&scene);
+        for says in [
+            CLOSE_NOTIFY.to_vec(),
+            [&hello[..], &CLOSE_NOTIFY].concat(),
+            CLOSE_NOTIFY.repeat(1000),
+        ] {
+            // The client stays. Such a word proves nothing before there are keys, so it may be as if it had
+            // said nothing; but the server's turn ends.
+            let error = refusal(&echo, &says);
+            assert!(
+                matches!(
+                    error,
+                    Error::TimedOut { .. } | Error::Refused { .. } | Error::Handshake { .. }
+                ),
+                "{error:?}"
+            );
+        }
+        let error = refusal(&echo, &FATAL);
+        let alert = AlertDescription::HandshakeFailure;
         assert!(
-            matches!(
-                error,
-                Error::TimedOut { .. } | Error::Refused { .. } | Error::Handshake { .. }
-            ),
+            matches!(error, Error::Refused { alert: told } if told == alert),
             "{error:?}"
         );
-        drop(client);
-    }
-    let error = refusal(&echo, &FATAL);
-    let alert = AlertDescription::HandshakeFailure;
-    assert!(
-        matches!(error, Error::Refused { alert: told } if told == alert),
-        "{error:?}"
-    );
-    assert_serves(&echo, &scene);
+        assert_serves(&echo, &scene);
+    });
 }
 
 #[test]
 fn a_hundred_that_stall_keep_nobody_waiting() {
     let scene = Scene::new("hostile_stalled");
     let timeout = Duration::from_secs(2);
-    let echo = Echo::start(ServerOptions {
-        handshake_timeout: timeout,
-        ..scene.options()
-    });
-    let hello = client_hello(&scene);
-    let began = Instant::now();
-    let mut stalled: Vec<TcpStream> = (0..100).map(|_| echo.connect()).collect();
-    for (client, len) in stalled.iter_mut().zip((0..hello.len()).cycle()) {
-        client.write_all(&hello[..len]).unwrap();
-    }
-    // One of them says a little now and then.
-    let mut trickling = echo.connect();
-    let trickle = thread::spawn(move || {
-        trickling
-            .set_read_timeout(Some(Duration::from_millis(100)))
-            .expect("not zero");
-        let mut hello = hello.iter();
-        while let Err(error) = trickling.read(&mut [0]) {
-            if error.kind() != io::ErrorKind::WouldBlock {
-                return;
-            }
-            let next = hello.next().expect("it is cut long before the end");
-            if trickling.write_all(&[*next]).is_err() {
-                return;
-            }
-        }
-    });
-    // The first that the server is done with.
-    assert_serves(&echo, &scene);
-    for _ in 0..101 {
-        let error = echo.refusal();
-        assert!(
-            matches!(error, Error::TimedOut { after } if after == timeout),
-            "{error:?}"
+    at_once(|driver| {
+        let echo = Echo::under(
+            driver,
+            ServerOptions {
+                handshake_timeout: timeout,
+                ..scene.options()
+            },
         );
-    }
-    let took = began.elapsed();
-    assert!(took >= timeout && took < DEADLINE, "{took:?}");
-    trickle.join().unwrap();
-    for mut client in stalled {
-        // It is told, or not; then the server has hung up.
-        assert!(client.read_to_end(&mut Vec::new()).unwrap_or(0) <= 7);
-    }
-    assert_serves(&echo, &scene);
+        let hello = client_hello(&scene);
+        let began = Instant::now();
+        let mut stalled: Vec<TcpStream> = (0..100).map(|_| echo.connect()).collect();
+        for (client, len) in stalled.iter_mut().zip((0..hello.len()).cycle()) {
+            client.write_all(&hello[..len]).unwrap();
+        }
+        // One of them says a little now and then.
+        let mut trickling = echo.connect();
+        let trickle = thread::spawn(move || {
+            trickling
+                .set_read_timeout(Some(Duration::from_millis(100)))
+                .expect("not zero");
+            let mut hello = hello.iter();
+            while let Err(error) = trickling.read(&mut [0]) {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    return;
+                }
+                let next = hello.next().expect("it is cut long before the end");
+                if trickling.write_all(&[*next]).is_err() {
+                    return;
+                }
+            }
+        });
+        // The first that the server is done with.
+        assert_serves(&echo, &scene);
+        for _ in 0..101 {
+            let error = echo.refusal();
+            assert!(
+                matches!(error, Error::TimedOut { after } if after == timeout),
+                "{error:?}"
+            );
+        }
+        let took = began.elapsed();
+        assert!(took >= timeout && took < DEADLINE, "{took:?}");
+        trickle.join().unwrap();
+        for mut client in stalled {
+            // It is told, or not; then the server has hung up.
+            assert!(client.read_to_end(&mut Vec::new()).unwrap_or(0) <= 7);
+        }
+        assert_serves(&echo, &scene);
+    });
 }
 
 #[test]
 fn so_many_may_stall_and_no_more() {
     let scene = Scene::new("hostile_crowd");
-    let echo = Echo::start(ServerOptions {
-        max_handshakes: 3,
-        ..scene.options()
+    at_once(|driver| {
+        let echo = Echo::under(
+            driver,
+            ServerOptions {
+                max_handshakes: 3,
+                ..scene.options()
+            },
+        );
+        let stalled: Vec<TcpStream> = (0..4).map(|_| echo.connect()).collect();
+        let error = echo.refusal();
+        assert!(
+            matches!(
+                error,
+                Error::TooManyHandshakes {
+                    pending: 3,
+                    limit: 3
+                }
+            ),
+            "{error:?}"
+        );
+        // There is room again when one has gone.
+        drop(stalled);
+        for _ in 0..3 {
+            assert!(matches!(echo.refusal(), Error::CutOff | Error::Io(_)));
+        }
+        assert_serves(&echo, &scene);
     });
-    let stalled: Vec<TcpStream> = (0..4).map(|_| echo.connect()).collect();
-    let error = echo.refusal();
-    assert!(
-        matches!(
-            error,
-            Error::TooManyHandshakes {
-                pending: 3,
-                limit: 3
-            }
-        ),
-        "{error:?}"
-    );
-    // There is room again when one has gone.
-    drop(stalled);
-    for _ in 0..3 {
-        assert!(matches!(echo.refusal(), Error::CutOff | Error::Io(_)));
-    }
-    assert_serves(&echo, &scene);
 }
 
 #[test]
 fn garbage_after_the_handshake_ends_it() {
     let scene = Scene::new("hostile_later");
-    let echo = Echo::start(scene.options());
-    for says in [
-        &b"GET / HTTP/1.1\r\n\r\n"[..],
-        &[23, 3, 3, 0, 20, 0, 0, 0][..],
-        &[0xff; 30],
-    ] {
-        let mut stream = connector(&scene)
-            .connect("localhost", echo.connect())
-            .unwrap();
-        stream.write_all(b"hello").unwrap();
-        stream.read_exact(&mut [0; 5]).unwrap();
-        let mut below = stream.get_ref();
-        below.write_all(says).unwrap();
-        below.shutdown(Shutdown::Write).unwrap();
-        let served = echo.outcome().unwrap();
-        assert_eq!(served.heard, 5);
-        let error = served.end.unwrap_err();
-        assert!(
-            matches!(
-                error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-            ),
-            "{error:?}"
-        );
-    }
-    assert_serves(&echo, &scene);
+    at_once(|driver| {
+        let echo = Echo::under(driver, scene.options());
+        for says in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            &[23, 3, 3, 0, 20, 0, 0, 0][..],
+            &[0xff; 30],
+        ] {
+            let mut stream = connector(&scene)
+                .connect("localhost", echo.connect())
+                .unwrap();
+            stream.write_all(b"hello").unwrap();
+            stream.read_exact(&mut [0; 5]).unwrap();
+            let mut below = stream.get_ref();
+            below.write_all(says).unwrap();
+            below.shutdown(Shutdown::Write).unwrap();
+            drop(stream);
+            let served = echo.outcome().unwrap();
+            assert_eq!(served.heard, 5);
+            let error = served.end.unwrap_err();
+            assert!(
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ),
+                "{error:?}"
+            );
+        }
+        assert_serves(&echo, &scene);
+    });
 }

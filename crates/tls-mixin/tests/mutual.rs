@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use certificates::{Authority, Leaf, Pem};
+use peers::drivers::at_once;
 use peers::openssl::Openssl;
 use peers::python::pythons;
 use peers::{Echo, Scene, VERSIONS};
@@ -33,6 +34,14 @@ fn bad_kinds(scene: &Scene) -> Vec<(&'static str, Option<Pem>)> {
         ("self-signed", Some(client().self_signed())),
         ("for servers only", issue(Leaf::server(&["the client"]))),
     ]
+}
+
+/// The same in files.
+fn bad_files(scene: &Scene, options: [&str; 2]) -> Vec<(&'static str, Vec<String>)> {
+    let kinds = bad_kinds(scene).into_iter();
+    kinds
+        .map(|(kind, pem)| (kind, files(scene, kind, pem.as_ref(), options)))
+        .collect()
 }
 
 fn required(scene: &Scene) -> ClientCertificates {
@@ -80,7 +89,7 @@ fn a_good_client_is_known_to_the_handler() {
                     client_certificates,
                     ..scene.options()
                 });
-                let is_known = |served: peers::Served| {
+                let is_known = |served: peers::drivers::Served| {
                     let peer = served.session.peer_certificate().expect("it proved itself");
                     assert_eq!(peer.common_name(), Some(name));
                     assert_eq!(served.session.peer_chain().len(), length);
@@ -113,67 +122,77 @@ fn a_good_client_is_known_to_the_handler() {
 #[test]
 fn python_without_a_good_certificate_gets_nothing() {
     let scene = Scene::new("mutual_python");
-    for (_, versions) in VERSIONS {
-        for client_certificates in [required(&scene), optional(&scene)] {
-            let is_optional = matches!(client_certificates, ClientCertificates::Optional(_));
-            let echo = Echo::start(ServerOptions {
-                versions,
-                client_certificates,
-                ..scene.options()
-            });
-            for mut python in pythons() {
-                for (kind, pem) in bad_kinds(&scene) {
-                    let files = files(&scene, "client", pem.as_ref(), OF_PYTHON);
-                    if is_optional && pem.is_none() {
-                        python.connect(echo.port, &[]).ok();
-                        assert!(echo.served().session.peer_certificate().is_none());
-                        continue;
+    let kinds = bad_files(&scene, OF_PYTHON);
+    at_once(|driver| {
+        for (_, versions) in VERSIONS {
+            for client_certificates in [required(&scene), optional(&scene)] {
+                let is_optional = matches!(client_certificates, ClientCertificates::Optional(_));
+                let echo = Echo::under(
+                    driver,
+                    ServerOptions {
+                        versions,
+                        client_certificates,
+                        ..scene.options()
+                    },
+                );
+                for mut python in pythons() {
+                    for (kind, files) in &kinds {
+                        if is_optional && files.is_empty() {
+                            python.connect(echo.port, &[]).ok();
+                            assert!(echo.served().session.peer_certificate().is_none());
+                            continue;
+                        }
+                        // It speaks first, as clients do that think the handshake is done.
+                        let said = python.connect(echo.port, &words(files));
+                        let said = said.refused();
+                        let error = echo.refusal();
+                        assert!(
+                            matches!(error, Error::Handshake { .. }),
+                            "{kind}: {error:?}"
+                        );
+                        assert_ne!(&said["stage"], "end", "{kind}: {said:?}");
+                        // It listens first: that is how it learns why.
+                        let listening = [&words(files)[..], &["send=0", "end=wait"]].concat();
+                        python
+                            .connect(echo.port, &listening)
+                            .refused()
+                            .because("alert");
+                        echo.refusal();
                     }
-                    // It speaks first, as clients do that think the handshake is done.
-                    let said = python.connect(echo.port, &words(&files));
-                    let said = said.refused();
-                    let error = echo.refusal();
-                    assert!(
-                        matches!(error, Error::Handshake { .. }),
-                        "{kind}: {error:?}"
-                    );
-                    assert_ne!(&said["stage"], "end", "{kind}: {said:?}");
-                    // It listens first: that is how it learns why.
-                    let listening = [&words(&files)[..], &["send=0", "end=wait"]].concat();
-                    python
-                        .connect(echo.port, &listening)
-                        .refused()
-                        .because("alert");
-                    echo.refusal();
                 }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn s_client_without_a_good_certificate_gets_nothing() {
     let scene = Scene::new("mutual_s_client");
-    for (_, versions) in VERSIONS {
-        let echo = Echo::start(ServerOptions {
-            versions,
-            client_certificates: required(&scene),
-            ..scene.options()
-        });
-        for (kind, pem) in bad_kinds(&scene) {
-            let files = files(&scene, "client", pem.as_ref(), OF_OPENSSL);
-            let mut client = Openssl::client(echo.port, &words(&files));
-            client.wait_for("alert");
-            client.say(b"hello\n");
-            client.end();
-            assert!(!client.said.contains("hello"), "{kind}: {}", client.said);
-            let error = echo.refusal();
-            assert!(
-                matches!(error, Error::Handshake { .. }),
-                "{kind}: {error:?}"
+    let kinds = bad_files(&scene, OF_OPENSSL);
+    at_once(|driver| {
+        for (_, versions) in VERSIONS {
+            let echo = Echo::under(
+                driver,
+                ServerOptions {
+                    versions,
+                    client_certificates: required(&scene),
+                    ..scene.options()
+                },
             );
+            for (kind, files) in &kinds {
+                let mut client = Openssl::client(echo.port, &words(files));
+                client.wait_for("alert");
+                client.say(b"hello\n");
+                client.end();
+                assert!(!client.said.contains("hello"), "{kind}: {}", client.said);
+                let error = echo.refusal();
+                assert!(
+                    matches!(error, Error::Handshake { .. }),
+                    "{kind}: {error:?}"
+                );
+            }
         }
-    }
+    });
 }
 
 #[test]
