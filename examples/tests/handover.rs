@@ -335,9 +335,6 @@ fn a_signal_ends_a_process_that_has_handed_over_at_once() {
 #[test]
 fn who_comes_after_a_signal_is_refused_at_once() {
     at_once(|strategy| {
-        if strategy == "prefork" {
-            return; // Its workers keep the listener until their conversations end.
-        }
         let folder = Folder::new(&format!("refused-{strategy}"));
         let path = folder.path("socket");
         let server = start(strategy, &path, &[]);

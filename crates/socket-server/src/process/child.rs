@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::exit;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::acceptor::{Acceptor, Listener};
 use crate::datagram::Desk;
 use crate::gate::{Gate, Outcome};
 use crate::service::{Handler, Hooks, Service};
-use crate::{Address, Limits, Peer, Running, Stats, datagram_server};
+use crate::{Address, Connection, Limits, Peer, Running, Stats, datagram_server};
 
 /// What a child was given by its parent.
 #[derive(Debug)]
@@ -99,7 +99,12 @@ impl Inherited {
                 let Some(connection) = service.admit(socket, peer) else {
                     exit(code_of(Outcome::Refused));
                 };
-                begin(self.control, &service.gate, Some(&service))?;
+                begin(
+                    self.control,
+                    &service.gate,
+                    Some(&service),
+                    Baton::default(),
+                )?;
                 service.serve(connection, handler);
                 exit(code_of(outcome(&service.gate.stats())));
             }
@@ -107,9 +112,15 @@ impl Inherited {
                 let service = Service::start(address, place.limits.clone(), hooks)?;
                 place.take(&service.gate);
                 let listener = Arc::new(Listener::inherited(socket));
-                let mut acceptor = Acceptor::one_of_many(listener, &service)?;
-                begin(self.control, &service.gate, Some(&service))?;
-                while let Some(connection) = acceptor.next(&service, None) {
+                let acceptor = Acceptor::one_of_many(listener, &service)?;
+                let baton = Arc::new(Mutex::new(Some(acceptor)));
+                begin(
+                    self.control,
+                    &service.gate,
+                    Some(&service),
+                    Arc::clone(&baton),
+                )?;
+                while let Some(connection) = next(&baton, &service) {
                     service.serve(connection, handler);
                 }
                 exit(code_of(Outcome::Finished));
@@ -130,7 +141,7 @@ impl Inherited {
         desk.share(place.board.sources()?)?;
         let gate = Gate::new(place.limits.clone())?;
         place.take(&gate);
-        begin(self.control, &gate, None)?;
+        begin(self.control, &gate, None, Baton::default())?;
         datagram_server::Service::new(gate, desk, hooks, handler).run()?;
         exit(code_of(Outcome::Finished));
     }
@@ -145,15 +156,25 @@ impl Place {
     }
 }
 
+/// What accepts, if there is to be more than one connection. Taken away when the server stops, so that the
+/// listener closes even while a connection is served.
+type Baton = Arc<Mutex<Option<Acceptor>>>;
+
+fn next(baton: &Baton, service: &Arc<Service>) -> Option<Connection> {
+    let mut acceptor = baton.lock().unwrap_or_else(PoisonError::into_inner);
+    acceptor.as_mut()?.next(service, None)
+}
+
 /// Tells the parent that all is ready, and starts to listen to it.
 fn begin(
     control: Arc<Control>,
     gate: &Arc<Gate>,
     service: Option<&Arc<Service>>,
+    baton: Baton,
 ) -> io::Result<()> {
     control.send(&Message::Serving, &[])?;
     // What the parent said before it heard this, it takes for done.
-    if !obey(&control, gate, service, Control::try_receive) {
+    if !obey(&control, gate, service, &baton, Control::try_receive) {
         exit(code_of(Outcome::CutOff));
     }
     let (gate, service) = (Arc::clone(gate), service.map(Arc::clone));
@@ -162,7 +183,7 @@ fn begin(
     thread::Builder::new()
         .name("socket-server parent".into())
         .spawn(move || {
-            while obey(&control, &gate, service.as_ref(), Control::receive) {}
+            while obey(&control, &gate, service.as_ref(), &baton, Control::receive) {}
             gate.stop();
             if let Some(service) = &service {
                 service.registry.cut_all();
@@ -179,7 +200,13 @@ type Receive = fn(&Control) -> io::Result<Option<(Message, Vec<OwnedFd>)>>;
 
 /// Does what the parent says, as long as there is something to receive. Returns whether to go on: not
 /// when told to end, or when the parent is gone.
-fn obey(control: &Control, gate: &Gate, service: Option<&Arc<Service>>, receive: Receive) -> bool {
+fn obey(
+    control: &Control,
+    gate: &Gate,
+    service: Option<&Arc<Service>>,
+    baton: &Baton,
+    receive: Receive,
+) -> bool {
     loop {
         let message = match receive(control) {
             Ok(Some((message, _))) => message,
@@ -202,7 +229,10 @@ fn obey(control: &Control, gate: &Gate, service: Option<&Arc<Service>>, receive:
                 gate.resume();
                 done(control);
             }
-            Message::Stop => gate.stop(),
+            Message::Stop => {
+                gate.stop();
+                *baton.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            }
             Message::Refuse(refused) => {
                 if let Some(service) = service {
                     service.registry.refuse_all(refused, service);
