@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use peers::drivers::at_once;
 use peers::{DEADLINE, Echo, Scene};
 use tls_mixin::rustls::AlertDescription;
-use tls_mixin::{ClientOptions, Connector, Error, Plaintext, ServerOptions, TlsStream};
+use tls_mixin::{
+    Acceptor, ClientOptions, Connector, Error, Plaintext, ServerOptions, TlsStream, Versions,
+};
 
 fn connector(scene: &Scene) -> Connector {
     Connector::new(ClientOptions::new(scene.authority.authorities()))
@@ -315,6 +317,60 @@ fn an_end_in_the_middle_of_a_handshake_ends_it() {
         );
         assert_serves(&echo, &scene);
     });
+}
+
+/// Such a word once sent rustls round and round (RUSTSEC-2024-0336).
+#[test]
+fn an_end_in_the_middle_of_a_handshake_keeps_nobody_busy() {
+    const CLOSE_NOTIFY: [u8; 7] = [21, 3, 3, 0, 2, 1, 0];
+    let scene = Scene::new("hostile_busy");
+    let hello = client_hello(&scene);
+    for versions in [Versions::Tls12, Versions::Tls13, Versions::Tls12And13] {
+        let acceptor = Acceptor::new(ServerOptions {
+            versions,
+            ..scene.options()
+        })
+        .unwrap();
+        for says in [
+            CLOSE_NOTIFY.to_vec(),
+            [&hello[..], &CLOSE_NOTIFY].concat(),
+            [&CLOSE_NOTIFY, &hello[..]].concat(),
+        ] {
+            let mut script = Script { says, reads: 0 };
+            acceptor.accept_any(&mut script).unwrap_err();
+            assert!(script.reads <= 2, "{} reads", script.reads);
+        }
+    }
+}
+
+/// Says all at once, and then no more.
+#[derive(Debug)]
+struct Script {
+    says: Vec<u8>,
+    reads: usize,
+}
+
+impl Read for Script {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        if self.says.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = buffer.len().min(self.says.len());
+        buffer[..count].copy_from_slice(&self.says[..count]);
+        self.says.drain(..count);
+        Ok(count)
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
