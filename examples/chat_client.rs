@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --example chat_client -- --name alice
 //! ls | cargo run --example chat_client -- --name lister
+//! cargo run --example chat_client -- --name alice --connect localhost:8800 --tls-ca certs/ca_cert.pem
 //! ```
 //!
 //! One event loop watches the server and what is typed. At a terminal a line editor runs on a thread
@@ -22,10 +23,11 @@ use clap::Parser;
 use event_loop::{
     Closed, Context, EventLoop, Handle, Key, Options, Outgoing, Socket, StreamHandler,
 };
-use examples::{Address, Logging};
+use examples::{Address, Logging, Remote, TlsClientOptions};
 use framing::{Decoder, Encoder, FrameError, Pattern, Prefix};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{DefaultEditor, ExternalPrinter};
+use tls_mixin::Session;
 
 /// Talks with everybody on a chat_server
 #[derive(Parser)]
@@ -35,7 +37,9 @@ struct Args {
     name: String,
     /// Where the server listens: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8800")]
-    connect: Address,
+    connect: Remote,
+    #[command(flatten)]
+    tls: TlsClientOptions,
     #[command(flatten)]
     logging: Logging,
 }
@@ -62,8 +66,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoop::new()?;
     examples::stop_on_signals(&mut event_loop)?;
     let outcome = Outcome::new(RefCell::new(Ok(())));
+    let tls = args.tls.load(&args.connect)?;
+    let mut address = args.connect.address.clone();
+    if tls.is_some() {
+        address = address.with_tls();
+    }
     let server = Server {
-        address: args.connect.to_string(),
+        address: address.to_string(),
         name: args.name.clone(),
         decoder: Decoder::new(Pattern::Prefix(Prefix::U32Be)),
         stage: Stage::Connecting,
@@ -71,14 +80,39 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         input: None,
         outcome: Rc::clone(&outcome),
     };
-    let added = match &args.connect {
-        Address::Tcp(address) => event_loop.connect(*address, patient(), server),
-        Address::Unix(path) => examples::connect_unix(path)
-            .and_then(|stream| event_loop.add_stream(stream, patient(), server)),
+    let added = if let Some(tls) = tls {
+        let (at, outcome) = (address.clone(), Rc::clone(&outcome));
+        let shaken = move |session: &Session| {
+            examples::log_session(&server.address, session);
+            server
+        };
+        let server = tls_mixin::event_loop::client(&tls.connector, &tls.name, shaken)?;
+        let server = server.on_failure(move |why, cx| {
+            *outcome.borrow_mut() = Err(format!("can't reach {at}: {why}"));
+            cx.stop(Duration::ZERO);
+        });
+        add(&mut event_loop, &address, server)
+    } else {
+        add(&mut event_loop, &address, server)
     };
-    added.map_err(|error| format!("can't reach {}: {error}", args.connect))?;
+    added.map_err(|error| format!("can't reach {address}: {error}"))?;
     event_loop.run()?;
     outcome.replace(Ok(())).map_err(Into::into)
+}
+
+fn add(
+    event_loop: &mut EventLoop<Message>,
+    address: &Address,
+    server: impl StreamHandler<Message> + 'static,
+) -> io::Result<Key> {
+    match address {
+        Address::Tcp(address) | Address::Tls(address) => {
+            event_loop.connect(*address, patient(), server)
+        }
+        Address::Unix(path) => {
+            event_loop.add_stream(examples::connect_unix(path)?, patient(), server)
+        }
+    }
 }
 
 /// Nobody has to talk all the time. What the server says is read even while much waits to be sent:

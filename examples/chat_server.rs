@@ -7,6 +7,15 @@
 //! python3 examples/python/chat_client.py carol                  # in any language
 //! ```
 //!
+//! With `--tls-cert` and `--tls-key` it speaks TLS, and all clients have `--tls-ca`:
+//!
+//! ```sh
+//! cargo run --example make_certs
+//! cargo run --example chat_server -- --tls-cert certs/server_cert.pem --tls-key certs/server_key.pem
+//! cargo run --example chat_client -- --tls-ca certs/ca_cert.pem --name alice
+//! python3 examples/python/chat_client.py --tls-ca certs/ca_cert.pem carol
+//! ```
+//!
 //! Every message is one frame: its length as four bytes, big-endian, then UTF-8 text. Whoever comes
 //! sends `NAME: alice` first and gets `CLIENT: 127.0.0.1`, its own address. Each frame after that is
 //! a text of at most 64 KiB for all others, who see
@@ -39,8 +48,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use event_loop::{Closed, Context, EventLoop, Options, Outgoing, Peer, StreamHandler};
-use examples::{Address, Logging};
+use examples::{Address, Logging, Strategy, TlsServerOptions};
 use framing::{Decoder, Encoder, Limits, Pattern, Prefix};
+use tls_mixin::Session;
 
 /// A chat room: whatever one client says, all others hear
 #[derive(Parser)]
@@ -61,6 +71,8 @@ struct Args {
     /// How long a client may take to log in, and let a message stand still that it has begun
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     login_timeout: Duration,
+    #[command(flatten)]
+    tls: TlsServerOptions,
     #[command(flatten)]
     logging: Logging,
 }
@@ -95,9 +107,12 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             "fewer open files are allowed than places offered"
         );
     }
+    let tls = args.tls.load(Strategy::Loop)?;
+    let refusal = notice(&format!("Refused: {places} of {places} places are taken"));
     let options = Options {
         max_connections: places,
-        refusal: notice(&format!("Refused: {places} of {places} places are taken")),
+        // A client that waits for TLS does not understand it.
+        refusal: if tls.is_none() { refusal } else { Bytes::new() },
         handshake_timeout: args.login_timeout,
         idle_timeout: None,
         max_queue_len: queue_len,
@@ -115,12 +130,27 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         ..Limits::default()
     };
     let (shared, slow_peer) = (Rc::clone(&room), args.slow_peer);
-    let accept = move |peer| Client {
+    let welcome = move |peer| Client {
         decoder: Decoder::with_limits(Pattern::Prefix(Prefix::U32Be), limits),
         is_timed: false,
         conversation: Conversation::new(peer, slow_peer, Rc::clone(&shared)),
     };
-    let _listening = args.listen.listen(&mut event_loop, options, accept)?;
+    let listen = args.listen.clone();
+    let _listening = if let Some(tls) = tls {
+        let (acceptor, welcome) = (tls.acceptor()?, Rc::new(welcome));
+        let accept = move |peer| {
+            let welcome = Rc::clone(&welcome);
+            let shaken = move |session: &Session| {
+                examples::log_session(peer, session);
+                welcome(peer)
+            };
+            tls_mixin::event_loop::server(&acceptor, shaken)
+                .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
+        };
+        listen.with_tls().listen(&mut event_loop, options, accept)?
+    } else {
+        listen.listen(&mut event_loop, options, welcome)?
+    };
     let stats = event_loop.run()?;
     let Room { said, missed, .. } = *room.borrow();
     let summary = examples::summary(&stats);

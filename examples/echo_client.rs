@@ -5,19 +5,27 @@
 //! cargo run --example echo_client -- hello
 //! cargo run --example echo_client -- --check 100000000
 //! ```
+//!
+//! With TLS it talks only to a server that has a certificate for the name that was asked for:
+//!
+//! ```sh
+//! cargo run --example make_certs
+//! cargo run --example echo_server -- --tls-cert certs/server_cert.pem --tls-key certs/server_key.pem
+//! cargo run --example echo_client -- --tls-ca certs/ca_cert.pem --connect localhost:17899 hello
+//! ```
 
 use std::error::Error;
 use std::io::{self, Cursor, Read, Write};
 use std::net::Shutdown;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use auth_hmac::blocking::{Untimed, answer, initiate};
 use clap::Parser;
-use examples::{Address, KeyOptions, Logging, Proof};
+use examples::{KeyOptions, Logging, Proof, Remote, TlsClientOptions};
 use socket2::Socket;
+use tls_mixin::TlsStream;
 
 /// Sends a text, or standard input, to an echo server and prints what comes back
 #[derive(Parser)]
@@ -25,12 +33,14 @@ struct Args {
     /// What to send, as a line; without it, standard input is sent
     text: Option<String>,
     /// Where the server listens: HOST:PORT, unix:PATH or unix:@NAME
-    /// [default: 127.0.0.1:20000; with a key 127.0.0.1:18000]
+    /// [default: 127.0.0.1:20000; with a key 127.0.0.1:18000; with TLS 127.0.0.1:17899]
     #[arg(long, value_name = "ADDR")]
-    connect: Option<Address>,
+    connect: Option<Remote>,
     /// Send so many bytes instead, and check what comes back rather than print it
     #[arg(long, value_name = "BYTES", conflicts_with = "text")]
     check: Option<u64>,
+    #[command(flatten)]
+    tls: TlsClientOptions,
     #[command(flatten)]
     key: KeyOptions,
     #[command(flatten)]
@@ -45,21 +55,37 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let proof = args.key.load()?;
-    let server = args.connect.unwrap_or_else(|| args.key.default_address());
-    let socket = server.connect()?;
-    if let Some(proof) = proof {
-        authenticate(&socket, &proof).map_err(|error| format!("{server}: {error}"))?;
-    }
-    let socket = Arc::new(socket);
-    let (said, heard): (Box<dyn Read + Send>, Box<dyn Write>) = match (args.check, args.text) {
-        (Some(len), _) => (
-            Box::new(Count::default().take(len)),
-            Box::<Count>::default(),
-        ),
-        (None, Some(text)) => (Box::new(Cursor::new(text + "\n")), Box::new(io::stdout())),
-        (None, None) => (Box::new(io::stdin()), Box::new(io::stdout())),
+    let default = args.key.default_address(args.tls.is_on());
+    let server = args.connect.unwrap_or_else(|| default.into());
+    let exchange = match (args.check, args.text) {
+        (Some(len), _) => Exchange::new(Count::default().take(len), Count::default()),
+        (None, Some(text)) => Exchange::new(Cursor::new(text + "\n"), io::stdout()),
+        (None, None) => Exchange::new(io::stdin(), io::stdout()),
     };
-    let received = converse(&socket, said, heard)?;
+    let tls = args.tls.load(&server)?;
+    let address = match tls {
+        Some(_) => server.address.with_tls(),
+        None => server.address,
+    };
+    // Both are there until the program ends.
+    let socket: &'static Socket = Box::leak(Box::new(address.connect()?));
+    let context = |error: &dyn Error| format!("{address}: {error}");
+    let received = if let Some(tls) = tls {
+        let stream = tls.connector.connect(&tls.name, socket);
+        let stream: &'static TlsStream<_> = Box::leak(Box::new(stream.map_err(|e| context(&e))?));
+        examples::log_session(&address, stream.session());
+        if let Some(proof) = proof {
+            let proof = proof.within(stream.session());
+            authenticate(stream, socket, &proof).map_err(|error| context(&error))?;
+        }
+        exchange.run(stream, TlsStream::finish_shared)
+    } else {
+        if let Some(proof) = proof {
+            authenticate(socket, socket, &proof).map_err(|error| context(&error))?;
+        }
+        exchange.run(socket, |socket| socket.shutdown(Shutdown::Write))
+    };
+    let received = received.map_err(|error| context(&*error))?;
     if args.check.is_some() {
         println!("{received} bytes came back right");
     }
@@ -67,10 +93,14 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
 }
 
 /// Proves to the server that we know the key, and has it prove the same where that is asked for.
-fn authenticate(socket: &Socket, proof: &Proof) -> Result<(), auth_hmac::Error> {
+fn authenticate(
+    stream: impl Read + Write,
+    socket: &Socket,
+    proof: &Proof,
+) -> Result<(), auth_hmac::Error> {
     // How often the driver looks at the clock.
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let mut stream = Untimed(socket);
+    let mut stream = Untimed(stream);
     match proof {
         Proof::Challenge(key, options) => answer(&mut stream, key, options)?,
         Proof::Mutual(key, options) => initiate(&mut stream, key, options).map(drop)?,
@@ -78,31 +108,46 @@ fn authenticate(socket: &Socket, proof: &Proof) -> Result<(), auth_hmac::Error> 
     Ok(socket.set_read_timeout(None)?)
 }
 
-/// Says everything on a thread of its own, so that both directions move at the same time: a server that
-/// finds nobody reading its answers stops reading too.
-fn converse(
-    socket: &Arc<Socket>,
-    mut said: impl Read + Send + 'static,
-    mut heard: impl Write,
-) -> Result<u64, Box<dyn Error>> {
-    let (tell, told) = mpsc::channel();
-    let to_server = Arc::clone(socket);
-    std::thread::spawn(move || {
-        let sent = io::copy(&mut said, &mut &*to_server);
-        let sent = sent.and_then(|sent| to_server.shutdown(Shutdown::Write).map(|()| sent));
-        // Nobody listens when the program is ending.
-        let _ = tell.send(sent);
-    });
-    let received = io::copy(&mut &**socket, &mut heard)?;
-    heard.flush()?;
-    // A server that has heard the end hangs up after it. One that hangs up before leaves the thread
-    // waiting for standard input.
-    match told.recv_timeout(Duration::from_secs(1)) {
-        Ok(Ok(sent)) if sent == received => Ok(received),
-        Ok(Ok(sent)) => Err(format!("only {received} of {sent} bytes came back").into()),
-        Ok(Err(error)) => Err(format!("the server hung up: {error}").into()),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            Err("the server hung up".into())
+/// What is sent, and where the answer goes.
+struct Exchange {
+    said: Box<dyn Read + Send>,
+    heard: Box<dyn Write>,
+}
+
+impl Exchange {
+    fn new(said: impl Read + Send + 'static, heard: impl Write + 'static) -> Self {
+        Self {
+            said: Box::new(said),
+            heard: Box::new(heard),
+        }
+    }
+
+    /// Says everything on a thread of its own, so that both directions move at the same time: a server
+    /// that finds nobody reading its answers stops reading too. `finish` tells it that this is all.
+    fn run<S: Read + Write + Copy + Send + 'static>(
+        mut self,
+        mut stream: S,
+        finish: impl FnOnce(S) -> io::Result<()> + Send + 'static,
+    ) -> Result<u64, Box<dyn Error>> {
+        let (tell, told) = mpsc::channel();
+        let mut to_server = stream;
+        std::thread::spawn(move || {
+            let sent = io::copy(&mut self.said, &mut to_server);
+            let sent = sent.and_then(|sent| finish(to_server).map(|()| sent));
+            // Nobody listens when the program is ending.
+            let _ = tell.send(sent);
+        });
+        let received = io::copy(&mut stream, &mut self.heard)?;
+        self.heard.flush()?;
+        // A server that has heard the end hangs up after it. One that hangs up before leaves the thread
+        // waiting for standard input.
+        match told.recv_timeout(Duration::from_secs(1)) {
+            Ok(Ok(sent)) if sent == received => Ok(received),
+            Ok(Ok(sent)) => Err(format!("only {received} of {sent} bytes came back").into()),
+            Ok(Err(error)) => Err(format!("the server hung up: {error}").into()),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                Err("the server hung up".into())
+            }
         }
     }
 }

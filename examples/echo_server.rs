@@ -12,6 +12,15 @@
 //! cargo run --example echo_server -- --authkey peekaboo
 //! echo hello | python3 examples/python/hmac_client.py peekaboo 127.0.0.1:18000
 //! ```
+//!
+//! and with a certificate those who speak TLS; `make_certs` makes one to try it out:
+//!
+//! ```sh
+//! cargo run --example make_certs
+//! cargo run --example echo_server -- --tls-cert certs/server_cert.pem --tls-key certs/server_key.pem
+//! cargo run --example echo_client -- --tls-ca certs/ca_cert.pem hello
+//! echo hello | python3 examples/python/tls_client.py certs/ca_cert.pem localhost:17899
+//! ```
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -20,26 +29,30 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use auth_hmac::blocking::{Untimed, challenge, respond};
 use auth_hmac::{AuthError, Challenge, Handshake, fresh_nonce};
+use bytes::Bytes;
 use cidr::{AccessList, Cidr};
 use clap::Parser;
-use event_loop::{Context, Options, Outgoing, Peer, StreamHandler};
-use examples::{Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Place, Proof, Serving, Strategy};
+use event_loop::{Closed, Context, Options, Outgoing, Peer, StreamHandler};
+use examples::{
+    Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Place, Proof, Serving, Strategy, TlsServer,
+    TlsServerOptions,
+};
 use framing::blocking::FrameStream;
 use framing::{Decoder, Delimiter, FrameError, Pattern};
 use socket_server::{Connection, HandlerResult};
+use tls_mixin::Session;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// Sends back whatever arrives
 #[derive(Parser)]
 struct Args {
     /// Where to listen: ADDRESS:PORT (port 0: any free one), unix:PATH or unix:@NAME
-    /// [default: 127.0.0.1:20000; with a key 127.0.0.1:18000]
+    /// [default: 127.0.0.1:20000; with a key 127.0.0.1:18000; with TLS 127.0.0.1:17899]
     #[arg(long, value_name = "ADDR")]
     listen: Option<Address>,
     /// Send back line by line: nothing of a line before all of it is there
@@ -52,6 +65,8 @@ struct Args {
     #[arg(long, value_name = "CIDR")]
     deny: Vec<Cidr>,
     #[command(flatten)]
+    tls: TlsServerOptions,
+    #[command(flatten)]
     key: KeyOptions,
     #[command(flatten)]
     serving: Serving,
@@ -61,7 +76,9 @@ struct Args {
 
 /// How those are served who are let in.
 struct Service {
-    proof: Option<Proof>,
+    tls: Option<TlsServer>,
+    /// What they have to show first.
+    proof: Option<Arc<Proof>>,
     lines: bool,
 }
 
@@ -72,26 +89,44 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let listen = args.listen.unwrap_or_else(|| args.key.default_address());
     let serving = args.serving;
-    let access = AccessList::default().allow(args.allow).deny(args.deny);
-    let service = Service {
-        proof: args.key.load()?,
-        lines: args.lines,
-    };
     let strategy = serving.strategy();
+    let access = AccessList::default().allow(args.allow).deny(args.deny);
+    let service = Arc::new(Service {
+        tls: args.tls.load(strategy)?,
+        proof: args.key.load()?.map(Arc::new),
+        lines: args.lines,
+    });
+    let default = args.key.default_address(args.tls.is_on());
+    let mut listen = args.listen.unwrap_or(default);
+    if args.tls.is_on() {
+        listen = listen.with_tls();
+    }
     let place = serving.place(&listen)?;
     if strategy == Strategy::Loop {
         return serve_on_a_loop(place, serving.options(), access, service);
     }
     let server = serving.server(&place)?;
-    let server = server.verify(move |peer| is_let_in(&access, peer.ip()));
+    let tls = Arc::clone(&service);
+    let server = server.verify(move |peer| {
+        if let Some(tls) = &tls.tls {
+            tls.look_at_files();
+        }
+        is_let_in(&access, peer.ip())
+    });
     if strategy == Strategy::Tokio {
-        let service = Arc::new(service);
         let handler = move |connection| serve_on_tokio(connection, Arc::clone(&service));
         return examples::serve_on_tokio(place, server, handler);
     }
     examples::serve(place, server, move |connection| serve(connection, &service))
+}
+
+impl Service {
+    /// What a client has to show on this TLS connection.
+    fn proof_within(&self, session: &Session) -> Option<Arc<Proof>> {
+        let proof = self.proof.as_ref()?;
+        Some(Arc::new(proof.within(session)))
+    }
 }
 
 /// Whether the access list lets this peer in. It has no say about the clients of a Unix socket.
@@ -104,11 +139,41 @@ fn is_let_in(access: &AccessList, address: Option<IpAddr>) -> bool {
 }
 
 /// The handler of all strategies that block.
-fn serve(connection: &Connection, service: &Service) -> HandlerResult {
-    if let Some(proof) = &service.proof {
-        connection.handshake(|connection| authenticate(connection, proof))?;
+fn serve(mut connection: &Connection, service: &Service) -> HandlerResult {
+    let Some(tls) = &service.tls else {
+        let proof = service.proof.as_deref();
+        return converse(connection, &mut connection, proof, service.lines);
+    };
+    let acceptor = tls.acceptor()?;
+    let mut stream = connection.handshake(|connection| acceptor.accept(connection))?;
+    examples::log_session(connection.peer(), stream.session());
+    let proof = service.proof_within(stream.session());
+    converse(connection, &mut stream, proof.as_deref(), service.lines)?;
+    // Who has gone already need not be told.
+    let _ = stream.finish();
+    Ok(())
+}
+
+/// Talks on `stream`: the connection, or TLS on it.
+fn converse(
+    connection: &Connection,
+    stream: &mut (impl Read + Write),
+    proof: Option<&Proof>,
+    lines: bool,
+) -> HandlerResult {
+    if let Some(proof) = proof {
+        connection.handshake(|_| authenticate(&mut *stream, proof))?;
     }
-    echo(connection, service.lines)
+    if lines {
+        return echo_lines(stream);
+    }
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => stream.write_all(&buffer[..count])?,
+        }
+    }
 }
 
 fn authenticate(stream: impl Read + Write, proof: &Proof) -> Result<(), auth_hmac::Error> {
@@ -118,15 +183,6 @@ fn authenticate(stream: impl Read + Write, proof: &Proof) -> Result<(), auth_hma
         Proof::Challenge(key, options) => challenge(&mut stream, key, options),
         Proof::Mutual(key, options) => respond(&mut stream, &key.clone().into(), options).map(drop),
     }
-}
-
-fn echo(mut stream: impl Read + Write + Copy, lines: bool) -> HandlerResult {
-    if lines {
-        return echo_lines(stream);
-    }
-    let mut input = stream;
-    io::copy(&mut input, &mut stream)?;
-    Ok(())
 }
 
 fn echo_lines(stream: impl Read + Write) -> HandlerResult {
@@ -152,12 +208,51 @@ async fn serve_on_tokio(
     connection: socket_server::tokio::Connection,
     service: Arc<Service>,
 ) -> HandlerResult {
-    if let Some(proof) = &service.proof {
+    if let Some(tls) = &service.tls {
+        // In a box: it is larger than all that a client without TLS needs.
+        return Box::pin(serve_tls_on_tokio(&connection, tls, &service)).await;
+    }
+    let proof = service.proof.as_deref();
+    converse_on_tokio(&connection, &mut &connection, proof, service.lines).await
+}
+
+async fn serve_tls_on_tokio(
+    connection: &socket_server::tokio::Connection,
+    tls: &TlsServer,
+    service: &Service,
+) -> HandlerResult {
+    let acceptor = tls.acceptor()?;
+    let handshake = Box::pin(tls_mixin::tokio::accept(&acceptor, connection));
+    let mut stream = connection.handshake(handshake).await?;
+    examples::log_session(connection.peer(), stream.session());
+    let proof = service.proof_within(stream.session());
+    converse_on_tokio(connection, &mut stream, proof.as_deref(), service.lines).await?;
+    // Who has gone already need not be told.
+    let _ = stream.shutdown().await;
+    Ok(())
+}
+/// Talks on `stream`: the connection, or TLS on it.
+async fn converse_on_tokio(
+    connection: &socket_server::tokio::Connection,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    proof: Option<&Proof>,
+    lines: bool,
+) -> HandlerResult {
+    if let Some(proof) = proof {
         // In a box, which is gone afterwards: it is larger than all that a silent client needs.
-        let login = Box::pin(authenticate_on_tokio(&connection, proof));
+        let login = Box::pin(authenticate_on_tokio(&mut *stream, proof));
         connection.handshake(login).await?;
     }
-    echo_on_tokio(&connection, service.lines).await
+    if lines {
+        return echo_lines_on_tokio(stream).await;
+    }
+    loop {
+        let bytes = read_some(stream).await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        stream.write_all(&bytes).await?;
+    }
 }
 
 async fn authenticate_on_tokio(
@@ -173,22 +268,6 @@ async fn authenticate_on_tokio(
             let session = auth_hmac::tokio::respond(&mut stream, &keys, options).await;
             session.map(drop)
         }
-    }
-}
-
-async fn echo_on_tokio(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    lines: bool,
-) -> HandlerResult {
-    if lines {
-        return echo_lines_on_tokio(stream).await;
-    }
-    loop {
-        let bytes = read_some(&mut stream).await?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        stream.write_all(&bytes).await?;
     }
 }
 
@@ -225,18 +304,33 @@ fn serve_on_a_loop(
     place: Place,
     mut options: Options,
     access: AccessList,
-    service: Service,
+    service: Arc<Service>,
 ) -> Result<(), Box<dyn Error>> {
-    if service.proof.is_some() {
+    if service.proof.is_some() || service.tls.is_some() {
         options.handshake_timeout = HANDSHAKE_TIMEOUT;
     }
-    let service = Rc::new(service);
+    if service.tls.is_some() {
+        // A client that waits for TLS does not understand it.
+        options.refusal = Bytes::new();
+    }
+    let lines = service.lines;
+    let Some(tls) = &service.tls else {
+        return examples::serve_on_a_loop(place, options, move |peer| {
+            let proof = service.proof.clone();
+            is_let_in(&access, ip(peer))
+                .then(|| Conversation::new(peer, Stage::Accepted, proof, lines))
+        });
+    };
+    let acceptor = tls.acceptor()?;
     examples::serve_on_a_loop(place, options, move |peer| {
-        is_let_in(&access, ip(peer)).then(|| Conversation {
-            peer,
-            stage: Stage::Accepted,
-            lines: service.lines.then(|| Decoder::new(end_of_line())),
-            service: Rc::clone(&service),
+        let service = Arc::clone(&service);
+        let begin = move |session: &Session| {
+            examples::log_session(peer, session);
+            Conversation::new(peer, Stage::Echoing, service.proof_within(session), lines)
+        };
+        is_let_in(&access, ip(peer)).then(|| {
+            tls_mixin::event_loop::server(&acceptor, begin)
+                .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
         })
     })
 }
@@ -246,8 +340,9 @@ fn serve_on_a_loop(
 struct Conversation {
     peer: Peer,
     stage: Stage,
+    /// What the peer has to show first.
+    proof: Option<Arc<Proof>>,
     lines: Option<Decoder>,
-    service: Rc<Service>,
 }
 
 enum Stage {
@@ -261,7 +356,7 @@ enum Stage {
 
 impl StreamHandler for Conversation {
     fn opened(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
-        if let Some(proof) = &self.service.proof {
+        if let Some(proof) = &self.proof {
             match Login::begin(proof) {
                 Ok(mut login) => {
                     login.transmit(out);
@@ -305,9 +400,24 @@ impl StreamHandler for Conversation {
 
     /// Who is in a conversation may finish it.
     fn stopping(&mut self, _: &mut Outgoing, _: &mut Context<'_>) {}
+
+    fn closed(&mut self, why: &Closed, _: &mut Context<'_>) {
+        if let Closed::Failed(error) = why {
+            tracing::warn!("{}: {error}", self.peer);
+        }
+    }
 }
 
 impl Conversation {
+    fn new(peer: Peer, stage: Stage, proof: Option<Arc<Proof>>, lines: bool) -> Self {
+        Self {
+            peer,
+            stage,
+            proof,
+            lines: lines.then(|| Decoder::new(end_of_line())),
+        }
+    }
+
     fn echo(&mut self, mut bytes: &[u8], out: &mut Outgoing) {
         let Some(lines) = &mut self.lines else {
             return out.write(bytes);

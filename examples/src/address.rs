@@ -25,9 +25,19 @@ use crate::{announce, cannot_listen};
 pub enum Address {
     /// A TCP address. Port 0 is any free port.
     Tcp(SocketAddr),
+    /// A TCP address where TLS is spoken.
+    Tls(SocketAddr),
     /// The path of a Unix socket. One that begins with `@` is no file, but a name in Linux's abstract
     /// namespace, without the `@`.
     Unix(PathBuf),
+}
+
+/// Where a client connects: the address, and what it was found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// The address.
+    pub address: Address,
+    host: Option<String>,
 }
 
 /// A text is no address.
@@ -51,6 +61,41 @@ impl FromStr for Address {
     }
 }
 
+impl Remote {
+    /// The host as it was given, a name or an IP address; a Unix socket has none.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+}
+
+impl From<Address> for Remote {
+    fn from(address: Address) -> Self {
+        let host = match &address {
+            Address::Tcp(address) | Address::Tls(address) => Some(address.ip().to_string()),
+            Address::Unix(_) => None,
+        };
+        Self { address, host }
+    }
+}
+
+impl FromStr for Remote {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        let address = text.parse()?;
+        let host = match &address {
+            Address::Unix(_) => None,
+            _ => text.rsplit_once(':').map(|(host, _)| host),
+        };
+        let host = host.map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+        Ok(Self {
+            address,
+            host: host.map(str::to_owned),
+        })
+    }
+}
+
 impl Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("neither HOST:PORT of a known host nor unix:PATH")
@@ -63,6 +108,7 @@ impl Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Tls(address) => write!(f, "tls://{address}"),
             Self::Unix(path) if abstract_name(path).is_some() => {
                 write!(f, "unix:{}", path.display())
             }
@@ -72,6 +118,15 @@ impl Display for Address {
 }
 
 impl Address {
+    /// The same place, where TLS is spoken. (The name of a Unix socket does not tell.)
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        match self {
+            Self::Tcp(address) => Self::Tls(address),
+            other => other,
+        }
+    }
+
     /// Listens here, puts the listener on the loop and announces it. Keep what comes back until the
     /// loop has ended: dropping it removes the file of a Unix socket.
     ///
@@ -96,7 +151,7 @@ impl Address {
     /// For a socket that listens on an address of this kind.
     pub(crate) fn listener(&self, socket: OwnedFd) -> Listener {
         match self {
-            Self::Tcp(_) => TcpListener::from(socket).into(),
+            Self::Tcp(_) | Self::Tls(_) => TcpListener::from(socket).into(),
             Self::Unix(_) => UnixListener::from(socket).into(),
         }
     }
@@ -104,7 +159,7 @@ impl Address {
     /// A server for this address.
     pub fn server(&self) -> Server {
         match self {
-            Self::Tcp(address) => Server::tcp(*address),
+            Self::Tcp(address) | Self::Tls(address) => Server::tcp(*address),
             Self::Unix(path) => match abstract_name(path) {
                 Some(name) => Server::unix_abstract(name),
                 None => Server::unix(path),
@@ -119,7 +174,9 @@ impl Address {
     /// What the system says, with the address in front.
     pub fn connect(&self) -> io::Result<Socket> {
         let connected = match self {
-            Self::Tcp(address) => TcpStream::connect(address).map(Socket::from),
+            Self::Tcp(address) | Self::Tls(address) => {
+                TcpStream::connect(address).map(Socket::from)
+            }
             Self::Unix(path) => connect_unix(path).map(Socket::from),
         };
         connected.map_err(|error| {
@@ -140,7 +197,7 @@ impl Address {
     /// Whether who asks for this gets what he wants with the other address.
     pub(crate) fn is_met_by(&self, bound: &Self) -> bool {
         match (self, bound) {
-            (Self::Tcp(wanted), Self::Tcp(bound)) => {
+            (Self::Tcp(wanted), Self::Tcp(bound)) | (Self::Tls(wanted), Self::Tls(bound)) => {
                 wanted.ip() == bound.ip() && (wanted.port() == 0 || wanted.port() == bound.port())
             }
             (Self::Unix(wanted), Self::Unix(bound)) => {
@@ -150,14 +207,30 @@ impl Address {
         }
     }
 
+    /// The same with another TCP address.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        match self {
+            Self::Tls(_) => Self::Tls(address),
+            _ => Self::Tcp(address),
+        }
+    }
+
+    /// What to announce when a server for this address listens there.
+    pub(crate) fn url(&self, bound: &socket_server::Address) -> String {
+        match bound {
+            socket_server::Address::Tcp(bound) => self.at(*bound).to_string(),
+            bound => bound.to_string(),
+        }
+    }
+
     /// Listens here. Returns where that is, with the port that was found free.
     pub(crate) fn bind(&self) -> io::Result<(OwnedFd, Self)> {
         match self {
-            Self::Tcp(address) => {
+            Self::Tcp(address) | Self::Tls(address) => {
                 let listener = TcpListener::bind(address)?;
                 // The standard library asks for 128, too few when a crowd comes at once.
                 rustix::net::listen(&listener, BACKLOG)?;
-                let bound = Self::Tcp(listener.local_addr()?);
+                let bound = self.at(listener.local_addr()?);
                 Ok((listener.into(), bound))
             }
             Self::Unix(path) => {

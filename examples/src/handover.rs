@@ -206,9 +206,9 @@ impl Succession {
 /// Looks whether this is what was asked for. Returns where it listens.
 fn check(socket: OwnedFd, listen: &Address) -> Result<(OwnedFd, Address), Box<dyn Error>> {
     let (socket, found) = match listen {
-        Address::Tcp(_) => {
+        Address::Tcp(_) | Address::Tls(_) => {
             let listener: TcpListener = fd_passing::tcp_listener(socket)?;
-            let address = Address::Tcp(listener.local_addr()?);
+            let address = listen.at(listener.local_addr()?);
             (listener.into(), address)
         }
         Address::Unix(_) => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use auth_hmac::{ChallengeKey, ChallengeOptions, HandshakeOptions, Key};
+use tls_mixin::Session;
 
 use crate::{Address, HANDSHAKE_TIMEOUT};
 
@@ -18,7 +19,8 @@ pub struct KeyOptions {
     #[arg(long, value_name = "PATH", group = "key")]
     authkey_file: Option<PathBuf>,
     /// Have both sides prove that they know the key, which has 16 bytes at least, not the client alone.
-    /// What follows travels unprotected either way
+    /// What follows travels unprotected either way, unless inside TLS: then the proof is worth nothing
+    /// outside that connection
     #[arg(long, requires = "key")]
     mutual: bool,
 }
@@ -32,12 +34,30 @@ pub enum Proof {
     Mutual(Key, HandshakeOptions),
 }
 
-impl KeyOptions {
-    /// The address of the recipe's echo server: that with a key has a port of its own.
+impl Proof {
+    /// The same proof, worth nothing outside this TLS connection. A challenge can't be bound to one:
+    /// the recipe's clients know nothing of it.
     #[must_use]
-    pub fn default_address(&self) -> Address {
+    pub fn within(&self, session: &Session) -> Self {
+        let mut proof = self.clone();
+        if let Self::Mutual(_, options) = &mut proof {
+            options.channel_binding = Some(session.channel_binding());
+        }
+        proof
+    }
+}
+
+impl KeyOptions {
+    /// The address of the recipes' echo server: that with a key has a port of its own, and so has that
+    /// with TLS.
+    #[must_use]
+    pub fn default_address(&self, is_tls: bool) -> Address {
         let has_key = self.authkey.is_some() || self.authkey_file.is_some();
-        let port = if has_key { 18000 } else { 20000 };
+        let port = match (is_tls, has_key) {
+            (true, _) => 17899,
+            (false, true) => 18000,
+            (false, false) => 20000,
+        };
         Address::Tcp((Ipv4Addr::LOCALHOST, port).into())
     }
 

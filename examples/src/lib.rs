@@ -42,6 +42,7 @@ mod logging;
 mod serving;
 mod stopping;
 mod summary;
+mod tls;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -51,7 +52,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit};
 
-pub use address::{Address, Listening, NoAddress, bind_private, bind_udp, connect_unix};
+pub use address::{Address, Listening, NoAddress, Remote, bind_private, bind_udp, connect_unix};
 pub use clock::{ctime, is_ctime};
 pub use gate::{Desk, Gate, Limit};
 pub use handover::Place;
@@ -62,6 +63,7 @@ pub use serving::{
 };
 pub use stopping::{Signals, Stop, stop_on_signals};
 pub use summary::{Totals, summary};
+pub use tls::{TlsClient, TlsClientOptions, TlsServer, TlsServerOptions, log_session};
 
 /// How long conversations may go on after the first SIGINT or SIGTERM.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -128,6 +130,8 @@ mod book {
     struct Framing;
     #[doc = include_str!("../../docs/src/recipes/auth.md")]
     struct Auth;
+    #[doc = include_str!("../../docs/src/recipes/tls.md")]
+    struct Tls;
     #[doc = include_str!("../../docs/src/recipes/cidr.md")]
     struct Cidr;
     #[doc = include_str!("../../docs/src/recipes/pass-socket.md")]

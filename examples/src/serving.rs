@@ -108,9 +108,11 @@ impl Serving {
                 socket_server::Strategy::Threads
             }
         };
-        // As with the recipes' servers, those for whom there is no process wait.
-        let refusal = match self.strategy {
-            Strategy::Fork => b"",
+        let refusal = match (self.strategy, &place.address) {
+            // As with the recipes' servers, those for whom there is no process wait.
+            (Strategy::Fork, _) => b"",
+            // A client that waits for TLS does not understand it.
+            (_, Address::Tls(_)) => b"",
             _ => REFUSAL,
         };
         let limits = Limits {
@@ -133,7 +135,10 @@ impl Serving {
     }
 
     fn max_per_address(&self, listen: &Address) -> usize {
-        let is_local = matches!(listen, Address::Tcp(address) if address.ip().is_loopback());
+        let is_local = match listen {
+            Address::Tcp(address) | Address::Tls(address) => address.ip().is_loopback(),
+            Address::Unix(_) => false,
+        };
         let default = if is_local { usize::MAX } else { 1024 };
         self.max_per_address.unwrap_or(default)
     }
@@ -208,9 +213,10 @@ fn serve_until_it_ends(
     let mut signals = Signals::watch()?;
     let stop = signals.stop();
     let handed_over = move |_| stop.stop();
+    let url = place.address.url(address);
     let succession = place.handover.map(|handover| handover.ready(handed_over));
     let succession = succession.transpose()?;
-    announce(address)?;
+    announce(url)?;
     let is_told_to_stop = signals.wait();
     let grace = succession.map_or(GRACE, Succession::end);
     Ok(if is_told_to_stop { GRACE } else { grace })

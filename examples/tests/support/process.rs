@@ -1,8 +1,10 @@
 //! What the system knows about a program and its worker processes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit};
+
+use super::DEADLINE;
 
 /// So many files a program that serves has open in any case.
 const FEW: u64 = 4;
@@ -68,6 +70,12 @@ impl Process {
     pub(crate) fn forbid_files(self) -> Rlimit {
         let Self(pid) = self;
         let is_open = |file| std::fs::symlink_metadata(format!("/proc/{pid}/fd/{file}")).is_ok();
+        // A worker that was only just started is named after the link to the program.
+        let until = Instant::now() + DEADLINE;
+        while self.read("comm") == "exe\n" {
+            assert!(Instant::now() < until, "{self:?} does not begin");
+            std::thread::yield_now();
+        }
         assert!((0..FEW).all(is_open), "a program that serves has these");
         self.limit_files(Rlimit {
             current: Some(FEW),
