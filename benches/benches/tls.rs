@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use benches::process::{Cores, Server, pin_self};
 use benches::report::{Summary, print_table};
 use event_loop::{Context, EventLoop, Options, Outgoing, StreamHandler};
-use rcgen::generate_simple_self_signed;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::net::sockopt::set_socket_linger;
 use rustls::client::Resumption;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls::{StreamOwned, version::TLS13};
 use tls_mixin::{Acceptor, Authorities, ClientOptions, Connector, Identity, ServerOptions, Session, Versions};
@@ -157,7 +157,7 @@ fn contenders(
     add("  tls-mixin, event loop; rustls", 0, bare_client(&client, address), None);
 
     let path = env::temp_dir().join(format!("netblocks-{}.pem", process::id()));
-    fs::write(&path, identities.pem.clone() + &identities.key_pem)?;
+    fs::write(&path, identities.certificate.pem() + &identities.key.serialize_pem())?;
     let python = Server::start(Command::new("python3").args(["-c", PYTHON]).arg(&path), core)?;
     fs::remove_file(&path)?; // It has been read.
     let address = python.address();
@@ -475,38 +475,42 @@ while True:
         pass
 "#;
 
-/// A certificate for `localhost` that signs itself, and its key.
+/// An authority, and a certificate for `localhost` from it.
 struct Identities {
-    pem: String,
-    key_pem: String,
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
+    authority: rcgen::Certificate,
+    certificate: rcgen::Certificate,
+    key: KeyPair,
 }
 
 impl Identities {
     fn make() -> Result<Self, rcgen::Error> {
-        let pair = generate_simple_self_signed(["localhost".to_owned()])?;
-        let key = PrivatePkcs8KeyDer::from(pair.signing_key.serialize_der());
+        let authority_key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&authority_key)?;
+        let issuer = Issuer::new(params, authority_key);
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new(["localhost".to_owned()])?;
         Ok(Self {
-            pem: pair.cert.pem(),
-            key_pem: pair.signing_key.serialize_pem(),
-            certificate: pair.cert.der().clone(),
-            key: key.into(),
+            authority,
+            certificate: params.signed_by(&key, &issuer)?,
+            key,
         })
     }
 
     fn rustls_server(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
-        let chain = vec![self.certificate.clone()];
+        let chain = vec![self.certificate.der().clone()];
+        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());
         ServerConfig::builder_with_provider(default_provider().into())
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
-            .with_single_cert(chain, self.key.clone_key())
+            .with_single_cert(chain, key.into())
             .map(Arc::new)
     }
 
     fn rustls_client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone())?;
+        roots.add(self.authority.der().clone())?;
         let mut config = ClientConfig::builder_with_provider(default_provider().into())
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(roots)
@@ -516,7 +520,10 @@ impl Identities {
     }
 
     fn acceptor(&self) -> Result<Acceptor, tls_mixin::Error> {
-        let identity = Identity::from_pem(self.pem.as_bytes(), self.key_pem.as_bytes())?;
+        let identity = Identity::from_pem(
+            self.certificate.pem().as_bytes(),
+            self.key.serialize_pem().as_bytes(),
+        )?;
         Acceptor::new(ServerOptions {
             versions: Versions::Tls13,
             ..ServerOptions::new(identity)
@@ -524,7 +531,7 @@ impl Identities {
     }
 
     fn connector(&self) -> Result<Connector, tls_mixin::Error> {
-        let authorities = Authorities::from_pem(self.pem.as_bytes())?;
+        let authorities = Authorities::from_pem(self.authority.pem().as_bytes())?;
         Connector::new(ClientOptions {
             versions: Versions::Tls13,
             resumption: false,
