@@ -27,7 +27,9 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls::{StreamOwned, version::TLS13};
-use tls_mixin::{Acceptor, Authorities, ClientOptions, Connector, Identity, ServerOptions, Session, Versions};
+use tls_mixin::{
+    Acceptor, Authorities, ClientOptions, Connector, Identity, ServerOptions, Session, Versions,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
@@ -36,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let has = |option: &str| arguments.iter().any(|argument| argument == option);
     let tiny = has("--test") || !has("--bench");
-    let rounds = if tiny { 1 } else { 41 };
+    let rounds = if tiny { 1 } else { 161 };
     let core = Cores::choose()?.load;
     pin_self(core)?;
     let identities = Identities::make()?;
@@ -60,11 +62,11 @@ enum Task {
 
 impl Task {
     fn all(tiny: bool) -> [Self; 3] {
-        let less = if tiny { 100 } else { 1 };
+        let less = if tiny { 50 } else { 1 };
         [
-            Self::Handshakes(200 / less),
-            Self::Download((64 << 20) / less as usize),
-            Self::PingPong(10_000 / less),
+            Self::Handshakes(50 / less),
+            Self::Download((16 << 20) / less as usize),
+            Self::PingPong(2_500 / less),
         ]
     }
 
@@ -104,7 +106,8 @@ struct Contender {
 
 fn contenders(
     identities: &Identities,
-    core: usize) -> Result<Vec<Contender>, Box<dyn std::error::Error>> {
+    core: usize,
+) -> Result<Vec<Contender>, Box<dyn std::error::Error>> {
     let (server, client) = (identities.rustls_server()?, identities.rustls_client()?);
     let (acceptor, connector) = (identities.acceptor()?, identities.connector()?);
     let mut contenders = Vec::new();
@@ -119,7 +122,10 @@ fn contenders(
 
     let config = Arc::clone(&server);
     let address = serve_blocking(core, move |tcp| {
-        Ok(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?, tcp))
+        Ok(StreamOwned::new(
+            ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?,
+            tcp,
+        ))
     })?;
     add("rustls", 0, bare_client(&client, address), None);
 
@@ -127,7 +133,12 @@ fn contenders(
     let address = serve_blocking(core, move |tcp| Ok(by.accept(tcp)?))?;
     let with = connector.clone();
     let dial = move || Ok(with.connect("localhost", connect(address)?)?);
-    add("  tls-mixin", 0, Box::new(move |task| talk(task, &dial)), None);
+    add(
+        "  tls-mixin",
+        0,
+        Box::new(move |task| talk(task, &dial)),
+        None,
+    );
 
     let config = tokio_rustls::TlsAcceptor::from(Arc::clone(&server));
     let address = serve_tokio(core, move |tcp| {
@@ -154,14 +165,30 @@ fn contenders(
     add("  tls-mixin, tokio", 2, tokio_client(address, dial)?, None);
 
     let address = serve_on_a_loop(core, acceptor)?;
-    add("  tls-mixin, event loop; rustls", 0, bare_client(&client, address), None);
+    add(
+        "  tls-mixin, event loop; rustls",
+        0,
+        bare_client(&client, address),
+        None,
+    );
 
     let path = env::temp_dir().join(format!("netblocks-{}.pem", process::id()));
-    fs::write(&path, identities.certificate.pem() + &identities.key.serialize_pem())?;
-    let python = Server::start(Command::new("python3").args(["-c", PYTHON]).arg(&path), core)?;
+    fs::write(
+        &path,
+        identities.certificate.pem() + &identities.key.serialize_pem(),
+    )?;
+    let python = Server::start(
+        Command::new("python3").args(["-c", PYTHON]).arg(&path),
+        core,
+    )?;
     fs::remove_file(&path)?; // It has been read.
     let address = python.address();
-    add("  Python's ssl; rustls", 0, bare_client(&client, address), Some(python));
+    add(
+        "  Python's ssl; rustls",
+        0,
+        bare_client(&client, address),
+        Some(python),
+    );
     Ok(contenders)
 }
 
@@ -181,7 +208,10 @@ fn compare(
     }
     let mut rows = Vec::new();
     for (contender, own) in contenders.iter().zip(&rates) {
-        let ratios = own.iter().zip(&rates[contender.baseline]).map(|(own, base)| own / base);
+        let ratios = own
+            .iter()
+            .zip(&rates[contender.baseline])
+            .map(|(own, base)| own / base);
         rows.push([
             contender.name.to_owned(),
             format!("{:.1}", Summary::of(own.iter().copied())),
@@ -204,11 +234,17 @@ fn localhost() -> ServerName<'static> {
     ServerName::try_from("localhost").expect("it is a name")
 }
 
-fn bare_client(config: &Arc<ClientConfig>, address: SocketAddr) -> Box<dyn Fn(Task) -> io::Result<()>> {
+fn bare_client(
+    config: &Arc<ClientConfig>,
+    address: SocketAddr,
+) -> Box<dyn Fn(Task) -> io::Result<()>> {
     let config = Arc::clone(config);
     let dial = move || {
         let connection = ClientConnection::new(Arc::clone(&config), localhost());
-        Ok(StreamOwned::new(connection.map_err(io::Error::other)?, connect(address)?))
+        Ok(StreamOwned::new(
+            connection.map_err(io::Error::other)?,
+            connect(address)?,
+        ))
     };
     Box::new(move |task| talk(task, &dial))
 }
@@ -292,7 +328,10 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-fn serve_tokio<S, F>(core: usize, accept: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> io::Result<SocketAddr>
+fn serve_tokio<S, F>(
+    core: usize,
+    accept: impl Fn(tokio::net::TcpStream) -> F + Send + 'static,
+) -> io::Result<SocketAddr>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Future<Output = io::Result<S>>,
@@ -409,8 +448,11 @@ fn serve_on_a_loop(core: usize, acceptor: Acceptor) -> io::Result<SocketAddr> {
     thread::spawn(move || {
         pin_self(core).expect("the core was among those allowed");
         let mut event_loop: EventLoop = EventLoop::new().expect("there is an epoll left");
-        let accept = move |_| tls_mixin::event_loop::server(&acceptor, |_: &Session| Answer::default());
-        event_loop.listen(listener, Options::default(), accept).expect("it listens");
+        let accept =
+            move |_| tls_mixin::event_loop::server(&acceptor, |_: &Session| Answer::default());
+        event_loop
+            .listen(listener, Options::default(), accept)
+            .expect("it listens");
         event_loop.run()
     });
     Ok(address)
