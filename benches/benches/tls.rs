@@ -23,7 +23,7 @@ use event_loop::{Context, EventLoop, Options, Outgoing, StreamHandler};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::net::sockopt::set_socket_linger;
 use rustls::client::Resumption;
-use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls::{StreamOwned, version::TLS13};
@@ -543,11 +543,13 @@ impl Identities {
     fn rustls_server(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
         let chain = vec![self.certificate.der().clone()];
         let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());
-        ServerConfig::builder_with_provider(default_provider().into())
+        let mut config = ServerConfig::builder_with_provider(default_provider().into())
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
-            .with_single_cert(chain, key.into())
-            .map(Arc::new)
+            .with_single_cert(chain, key.into())?;
+        // Tickets that the clients keep, as the others give them.
+        config.ticketer = Ticketer::new()?;
+        Ok(Arc::new(config))
     }
 
     fn rustls_client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {

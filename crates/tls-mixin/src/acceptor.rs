@@ -43,7 +43,8 @@ impl Acceptor {
     /// It belongs into the thread of the connection, not into the accept loop. It waits for the
     /// descriptor with `poll`, so the stream may block or not, and its timeouts stay what they are. The
     /// descriptor must tell when there is something to read: where a stream reads ahead (TLS inside TLS),
-    /// take [`accept_any`](Self::accept_any).
+    /// take [`accept_any`](Self::accept_any). The first 4 KiB are written without waiting, since a new socket
+    /// has room for them: one that is full of what was said before TLS can hold up a blocking stream.
     ///
     /// The client has been told an alert, and no more, when this returns an error.
     ///

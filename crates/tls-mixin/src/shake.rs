@@ -30,6 +30,7 @@ pub(crate) fn shake_hands<S: Read + Write>(
         machine: Machine::new(connection),
         incoming: Incoming::default(),
         first: Vec::new(),
+        sent: 0,
         permit,
     };
     let done = handshake
@@ -91,6 +92,8 @@ struct Handshake<S> {
     incoming: Incoming,
     /// The first bytes of the peer.
     first: Vec<u8>,
+    /// How many bytes were written; from one piece on, the stream is waited for.
+    sent: usize,
     permit: Permit,
 }
 
@@ -133,12 +136,18 @@ impl<S: Read + Write> Handshake<S> {
         self.machine.send(&mut out)?;
         let mut left = &out[..];
         while !left.is_empty() {
-            self.ready(PollFlags::OUT)?;
+            // A new socket has room for the first piece, and most handshakes need no more.
+            if self.sent >= PIECE {
+                self.ready(PollFlags::OUT)?;
+            }
             match self.stream.write(&left[..left.len().min(PIECE)]) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(len) => left = &left[len..],
+                Ok(len) => {
+                    left = &left[len..];
+                    self.sent += len;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if self.is_not_ready(&error) => {}
+                Err(error) if self.is_not_ready(&error) => self.sent = PIECE,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -64,6 +64,9 @@ pub struct TlsStream<S> {
 }
 
 /// What was encrypted for a stream that is written through a shared reference.
+///
+/// Give a `TcpStream` [`set_nodelay(true)`](std::net::TcpStream::set_nodelay) first, as `socket-server` does:
+/// records cut what is sent into pieces, and without it the last one may wait for the peer.
 #[derive(Default)]
 struct Outgoing {
     buffer: Vec<u8>,
