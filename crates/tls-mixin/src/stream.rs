@@ -53,6 +53,9 @@ use crate::session::Session;
 /// What arrives is read into a buffer of 4 KiB, which grows up to 32 KiB while it is filled. A write of
 /// `n` bytes is one system call or a few, and `n / 16 KiB` records of 22 bytes more: put small pieces into a
 /// `BufWriter`. Who writes through `&TlsStream` has a buffer of up to 66 KiB more.
+///
+/// Give a `TcpStream` [`set_nodelay(true)`](std::net::TcpStream::set_nodelay) first, as `socket-server` does:
+/// records cut what is sent into pieces, and without it the last one may wait for the peer.
 pub struct TlsStream<S> {
     stream: S,
     // In this order where two are held.
@@ -64,9 +67,6 @@ pub struct TlsStream<S> {
 }
 
 /// What was encrypted for a stream that is written through a shared reference.
-///
-/// Give a `TcpStream` [`set_nodelay(true)`](std::net::TcpStream::set_nodelay) first, as `socket-server` does:
-/// records cut what is sent into pieces, and without it the last one may wait for the peer.
 #[derive(Default)]
 struct Outgoing {
     buffer: Vec<u8>,
