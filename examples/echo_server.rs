@@ -231,6 +231,7 @@ async fn serve_tls_on_tokio(
     let _ = stream.shutdown().await;
     Ok(())
 }
+
 /// Talks on `stream`: the connection, or TLS on it.
 async fn converse_on_tokio(
     connection: &socket_server::tokio::Connection,

@@ -136,15 +136,19 @@ fn limits_and_verify_go_by_the_client() {
             refusal: b"too many of you".into(),
             ..Limits::default()
         };
+        let (let_in, entrances) = mpsc::channel();
         let running = server(strategy, limits)
             .verify(|peer| peer.ip() != Some([192, 0, 2, 66].into()))
-            .serve(tell)
+            .serve(move |connection| {
+                let_in.send(()).expect("the test listens");
+                tell(connection)
+            })
             .unwrap();
         let from = |client: &str| format!("PROXY TCP4 {client} 198.51.100.7 51234 443\r\n");
         let mut first = client(&running);
         first.write_all(V1).unwrap();
-        // It is in when a second one of the same client is refused.
-        while play(&mut client(&running), &[V1]) != "too many of you" {}
+        receive(&entrances);
+        assert_eq!(play(&mut client(&running), &[V1]), "too many of you");
         let told = play(&mut client(&running), &[from("192.0.2.2").as_bytes()]);
         assert_eq!(told, "192.0.2.2 by Some(127.0.0.1): ");
         let told = play(&mut client(&running), &[from("192.0.2.66").as_bytes()]);
