@@ -60,12 +60,14 @@ impl Control {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = vec![0; MAX_MESSAGE_LEN];
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
-        let received = rustix::io::retry_on_intr(|| {
+        let mut attempt = || {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             rustix::net::recvmsg(&self.0, &mut parts, &mut ancillary, flags)
-        });
-        let received = match received {
-            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+        };
+        let received = match rustix::io::retry_on_intr(&mut attempt) {
+            // The other side has ended without reading all of ours. That is said once, and before
+            // what it has sent.
+            Err(rustix::io::Errno::CONNRESET) => rustix::io::retry_on_intr(attempt)?,
             other => other?,
         };
         if received.bytes == 0 {
@@ -97,3 +99,47 @@ impl AsFd for Control {
 
 /// The most descriptors one message carries: a socket and the file of counts.
 const MAX_SOCKETS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Control, Control) {
+        let (parent, child) = Control::pair().expect("there are descriptors left");
+        (parent, Control::new(child))
+    }
+
+    #[test]
+    fn who_ends_without_having_read_all_has_still_said_what_it_said() {
+        for unread in [0, 1, 3] {
+            let (parent, child) = pair();
+            for _ in 0..unread {
+                parent.send(&Message::Suspend, &[]).unwrap();
+            }
+            child.send(&Message::Serving, &[]).unwrap();
+            child.send(&Message::Done, &[parent.as_fd()]).unwrap();
+            drop(child);
+            let (first, sockets) = parent.receive().unwrap().unwrap();
+            assert_eq!((first, sockets.len()), (Message::Serving, 0), "{unread}");
+            let (second, sockets) = parent.try_receive().unwrap().unwrap();
+            assert_eq!((second, sockets.len()), (Message::Done, 1), "{unread}");
+            drop(sockets);
+            assert!(parent.receive().unwrap().is_none(), "{unread}");
+            assert!(parent.try_receive().unwrap().is_none(), "{unread}");
+        }
+    }
+
+    #[test]
+    fn who_ends_with_nothing_said_is_gone() {
+        for unread in [0, 1] {
+            let (parent, child) = pair();
+            let nothing = parent.try_receive().unwrap_err();
+            assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+            for _ in 0..unread {
+                parent.send(&Message::Stop, &[]).unwrap();
+            }
+            drop(child);
+            assert!(parent.receive().unwrap().is_none(), "{unread}");
+        }
+    }
+}
