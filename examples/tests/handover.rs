@@ -1,6 +1,7 @@
 //! A running echo server is replaced by another one, and no client notices.
 
 mod support;
+mod tls_support;
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,6 +14,8 @@ use fd_passing::handover::take;
 use rustix::process::Signal;
 use support::strategies::{STRATEGIES, at_once, connect, echo, exchange, read_to_end};
 use support::{DEADLINE, Ended, Folder, Program};
+use tls_mixin::{Connector, Versions};
+use tls_support::{Certificates, texts};
 
 fn start(strategy: &str, path: &str, options: &[&str]) -> Program {
     start_at("127.0.0.1:0", strategy, path, options)
@@ -82,14 +85,17 @@ fn the_next_process_takes_over_and_conversations_go_on_in_the_old_one() {
 /// Connects, echoes and closes for as long as the test takes.
 struct Load {
     address: SocketAddr,
+    /// `None` for clients without TLS.
+    connector: Option<Connector>,
     is_over: AtomicBool,
     conversations: AtomicU64,
 }
 
 impl Load {
-    fn new(address: SocketAddr) -> Self {
+    fn new(address: SocketAddr, connector: Option<Connector>) -> Self {
         Self {
             address,
+            connector,
             is_over: AtomicBool::new(false),
             conversations: AtomicU64::new(0),
         }
@@ -107,13 +113,21 @@ impl Load {
     fn talk(&self) -> Result<(), Box<dyn Error>> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(DEADLINE))?;
-        stream.write_all(b"hello")?;
-        stream.shutdown(Shutdown::Write)?;
-        let mut echoed = String::new();
-        stream.read_to_string(&mut echoed)?;
-        match echoed.as_str() {
-            "hello" => Ok(()),
-            other => Err(format!("{other:?} came back").into()),
+        let mut echoed = Vec::new();
+        match &self.connector {
+            Some(connector) => {
+                let mut stream = connector.connect("localhost", stream)?;
+                echoed = tls_support::exchange(&mut stream, b"hello")?;
+            }
+            None => {
+                stream.write_all(b"hello")?;
+                stream.shutdown(Shutdown::Write)?;
+                stream.read_to_end(&mut echoed)?;
+            }
+        }
+        match &echoed[..] {
+            b"hello" => Ok(()),
+            other => Err(format!("{:?} came back", other.escape_ascii().to_string()).into()),
         }
     }
 }
@@ -127,12 +141,15 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Replaces a server under load by these, one after the other.
-fn restart_under_load(path: &str, first: &str, next: impl Iterator<Item = String>) {
-    let options = ["--workers", "4"];
+/// Replaces a server under load by these, one after the other. With certificates, all is inside TLS.
+fn restart_under_load(path: &str, certificates: Option<&Certificates>, first: &str, next: &[&str]) {
+    let tls = certificates.map(Certificates::of_server);
+    let tls = tls.as_ref().map_or(Vec::new(), |tls| texts(tls));
+    let options = [&["--workers", "4"], &tls[..]].concat();
     let mut server = start(first, path, &options);
     let address = server.address();
-    let load = Load::new(address);
+    let connector = certificates.map(|known| known.connector(Versions::default(), None));
+    let load = Load::new(address, connector);
     let mut restarts = 0;
     let mut served = 0;
     std::thread::scope(|scope| {
@@ -140,8 +157,8 @@ fn restart_under_load(path: &str, first: &str, next: impl Iterator<Item = String
         for _ in 0..2 {
             scope.spawn(|| load.run());
         }
-        for strategy in next {
-            let new = start(&strategy, path, &options);
+        for &strategy in next {
+            let new = start(strategy, path, &options);
             assert_eq!(new.address(), address);
             let old = std::mem::replace(&mut server, new).wait();
             assert_eq!(old.status.code(), Some(0), "{old:?}");
@@ -152,24 +169,35 @@ fn restart_under_load(path: &str, first: &str, next: impl Iterator<Item = String
     served += finished(&stop(server));
     let talked = load.conversations.into_inner();
     println!("{first}: {talked} conversations over {restarts} restarts");
-    assert_eq!((restarts, served), (20, talked));
+    assert_eq!((restarts, served), (next.len(), talked));
 }
 
 #[test]
 fn twenty_restarts_under_load_fail_no_connection() {
     at_once(|strategy| {
         let folder = Folder::new(&format!("load-{strategy}"));
-        let next = (0..20).map(|_| strategy.to_owned());
-        restart_under_load(&folder.path("socket"), strategy, next);
+        restart_under_load(&folder.path("socket"), None, strategy, &[strategy; 20]);
     });
 }
 
 #[test]
 fn each_structure_takes_over_from_each_other() {
     let folder = Folder::new("mixed");
-    let strategies = STRATEGIES.iter().cycle().skip(1).step_by(3).take(20);
-    let next = strategies.map(|&strategy| strategy.to_owned());
-    restart_under_load(&folder.path("socket"), "serial", next);
+    let next = STRATEGIES.iter().cycle().skip(1).step_by(3).take(20);
+    let next: Vec<_> = next.copied().collect();
+    restart_under_load(&folder.path("socket"), None, "serial", &next);
+}
+
+#[test]
+fn inside_tls_no_connection_fails_either() {
+    let folder = Folder::new("tls");
+    let certificates = Certificates::make();
+    // Each structure takes over from itself, and from another one.
+    let next: Vec<_> = STRATEGIES
+        .iter()
+        .flat_map(|&strategy| [strategy; 2])
+        .collect();
+    restart_under_load(&folder.path("socket"), Some(&certificates), "loop", &next);
 }
 
 #[test]

@@ -27,7 +27,7 @@
 //!
 //! | on the wire | the handler inside |
 //! |---|---|
-//! | handshake done | made; `opened`; the messages that came meanwhile |
+//! | handshake done | made; `opened`; the messages that came meanwhile; `stopping` if the loop stops by then |
 //! | records | `received`, once for each (16 KiB at most) |
 //! | the peer's close_notify | `peer_finished` |
 //! | the end of the connection without it | `closed` with [`Closed::Failed`], [`Error::CutOff`] inside |
@@ -46,8 +46,8 @@
 //! [`handshake_timeout`](event_loop::Options::handshake_timeout) is over or that of the
 //! [`ServerOptions`](crate::ServerOptions), whichever is first. When it fails there is no handler inside
 //! yet: [`on_failure`](TlsHandler::on_failure) is told, and the loop's
-//! [`Stats`](event_loop::Stats) count it. A loop that stops closes the connection. At most 256 messages
-//! wait for the end of a handshake; one more ends it.
+//! [`Stats`](event_loop::Stats) count it. A loop that stops lets it go on, as long as the grace lasts. At
+//! most 256 messages wait for the end of a handshake; one more ends it.
 //!
 //! The handshake's arithmetic takes most of a millisecond of the loop's time, so many newcomers at a time
 //! delay the others. [`max_handshakes`](crate::ServerOptions::max_handshakes) bounds how many are under way.
@@ -149,6 +149,8 @@ struct Handshake<M, F> {
     make: F,
     /// Messages for the handler that is not there yet.
     held: Vec<M>,
+    /// So is the news that the loop stops.
+    is_stopping: bool,
     /// The first bytes of the peer.
     first: Vec<u8>,
 }
@@ -190,6 +192,7 @@ where
                     permit,
                     make,
                     held: Vec::new(),
+                    is_stopping: false,
                     first: Vec::new(),
                 });
             }
@@ -253,7 +256,9 @@ where
 
     fn stopping(&mut self, out: &mut Outgoing, cx: &mut Context<'_, M>) {
         if let Stage::Handshaking(handshake) = &mut self.stage {
-            return handshake.close(out);
+            // The peer may have said something already that the handler would answer.
+            handshake.is_stopping = true;
+            return;
         }
         self.with_open(out, cx, |open, out, cx| {
             open.call(out, cx, |handler, inner, cx| handler.stopping(inner, cx));
@@ -306,6 +311,7 @@ where
             timer,
             make,
             held,
+            is_stopping,
             ..
         } = handshake;
         cx.cancel_timer(timer);
@@ -325,6 +331,9 @@ where
                 open.call(out, cx, |handler, inner, cx| {
                     handler.message(message, inner, cx);
                 });
+            }
+            if is_stopping {
+                open.call(out, cx, |handler, inner, cx| handler.stopping(inner, cx));
             }
             open.deliver(out, cx);
         });

@@ -643,7 +643,7 @@ fn a_peer_that_does_not_take_the_rest_is_not_waited_for() {
 }
 
 #[test]
-fn stopping_is_told_or_closes() {
+fn stopping_is_told_after_the_handshake_if_need_be() {
     let mut world = World::new();
     let (_, mut done) = world.connected(Options::default());
     let (_, mut begun) = world.client(Options::default());
@@ -654,12 +654,16 @@ fn stopping_is_told_or_closes() {
     assert_eq!(done.heard, b"bye");
     assert!(done.has_ended);
     done.peer.finish();
+    assert_eq!(world.take_log(), ["opened", "stopping"]);
+    world.run(&mut begun);
+    assert_eq!(begun.heard, b"bye");
+    assert!(begun.has_ended);
     begun.peer.finish();
     let stats = world.event_loop.run().unwrap();
     assert_eq!((stats.finished, stats.cut_off), (2, 0));
     let mut log = world.take_log();
     log.sort();
-    let expected = ["closed: finished", "failed: finished", "opened", "stopping"];
+    let expected = ["closed: finished", "closed: finished", "opened", "stopping"];
     assert_eq!(log, expected);
 }
 
