@@ -7,10 +7,13 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use certificates::{Authority, Leaf, Pem};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, CertificateError};
 use socket_server::{Connection, Server};
 use support::{meet, meet_well, pair};
@@ -221,6 +224,39 @@ fn a_self_signed_certificate_stands_for_itself() {
     let alert = AlertDescription::UnsupportedCertificate;
     let error = distrust(&connector_for(&server), &server, "localhost", alert);
     assert_eq!(error, CertificateError::InvalidPurpose);
+}
+
+/// What comes of a handshake with a server that shows any certificate it is given.
+fn meet_careless(server: &Pem) -> Result<(), Error> {
+    let chain = CertificateDer::from_pem_slice(server.certificate.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("it has them")
+        .with_no_client_auth()
+        .with_single_cert(vec![chain.expect("it is PEM")], key.expect("it is PEM"));
+    let config = Arc::new(config.expect("they belong together"));
+    let mut careless = rustls::ServerConnection::new(config).expect("the options are right");
+    let (client, mut tcp) = pair();
+    let careless = thread::spawn(move || careless.complete_io(&mut tcp));
+    let connected = connector_for(server).connect("localhost", client);
+    let heard = careless.join().expect("it does not panic");
+    assert_eq!(heard.is_ok(), connected.is_ok());
+    connected.map(drop)
+}
+
+#[test]
+fn a_certificate_that_stands_for_itself_has_its_time() {
+    let leaf = || Leaf::server(&["localhost"]);
+    meet_careless(&leaf().self_signed()).unwrap();
+    for (leaf, why) in [
+        (leaf().expired(), "expired"),
+        (leaf().not_yet_valid(), "not valid yet"),
+    ] {
+        let error = meet_careless(&leaf.self_signed()).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }
 
 #[test]

@@ -147,15 +147,21 @@ fn after_an_error_all_is_the_same_error() {
 }
 
 #[test]
-fn a_shared_stream_tells_its_errors_too() {
-    let (mut client, server) = streams(Versions::Tls13);
-    let mut below = client.get_ref().try_clone().unwrap();
-    below
-        .write_all(b"\x17\x03\x03\x00\x20bad bad bad bad bad bad bad bad ")
-        .unwrap();
-    assert!((&server).read(&mut [0]).is_err());
-    let error = client.read(&mut [0]).unwrap_err();
-    assert!(matches!(ours(&error), Error::Refused { .. }), "{error}");
+fn a_failed_read_tells_the_peer_shared_or_not() {
+    for is_shared in [false, true] {
+        let (mut client, mut server) = streams(Versions::Tls13);
+        let mut below = client.get_ref().try_clone().unwrap();
+        below
+            .write_all(b"\x17\x03\x03\x00\x20bad bad bad bad bad bad bad bad ")
+            .unwrap();
+        let read = match is_shared {
+            true => (&server).read(&mut [0]),
+            false => server.read(&mut [0]),
+        };
+        assert!(read.is_err());
+        let error = client.read(&mut [0]).unwrap_err();
+        assert!(matches!(ours(&error), Error::Refused { .. }), "{error}");
+    }
 }
 
 /// One end whose second read, of a client's last message, waits until it is told to go on.
