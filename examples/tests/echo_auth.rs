@@ -1,6 +1,7 @@
 //! The echo server for those who know the key: the recipe's challenge, and the mutual handshake.
 
 mod support;
+mod tls_support;
 
 use std::io::{Read, Write};
 use std::process::Command;
@@ -10,6 +11,7 @@ use auth_hmac::{Challenge, ChallengeKey, ChallengeOptions};
 use rustix::process::Signal;
 use support::strategies::{STRATEGIES, at_once, connect, exchange, read_to_end};
 use support::{Ended, Program};
+use tls_support::{Certificates, texts};
 
 /// The recipe's key. It is short, which the server warns of.
 const SHORT: &str = "peekaboo";
@@ -55,6 +57,42 @@ fn pythons_client_of_the_recipe_is_let_in() {
         assert_eq!(ended.stdout, "hello\nworld", "{ended:?}");
     });
 }
+
+#[test]
+fn pythons_client_proves_that_it_knows_the_key_inside_tls() {
+    let certificates = Certificates::make();
+    at_once(|strategy| {
+        let tls = certificates.of_server();
+        let server = start(strategy, &[&texts(&tls)[..], &["--authkey", KEY]].concat());
+        for (key, heard) in [(KEY, "hello"), ("some other key", "")] {
+            let port = server.address().port().to_string();
+            let arguments = [
+                "-c",
+                PROVES_INSIDE_TLS,
+                &certificates.authority(),
+                &port,
+                key,
+            ];
+            let mut python = Command::new("python3");
+            let ended = Program::start_command(python.args(arguments)).wait();
+            assert_eq!(ended.stdout, heard, "{strategy}: {ended:?}");
+        }
+    });
+}
+
+/// The recipe's answer to a challenge, on Python's TLS.
+const PROVES_INSIDE_TLS: &str = r#"
+import hmac, socket, ssl, sys
+authority, port, key = sys.argv[1:]
+context = ssl.create_default_context(cafile=authority)
+with socket.create_connection(("127.0.0.1", int(port))) as sock:
+    with context.wrap_socket(sock, server_hostname="localhost") as tls, tls.makefile("rwb") as stream:
+        message = stream.read(32)
+        stream.write(hmac.new(key.encode(), message, "sha256").digest() + b"hello")
+        stream.flush()
+        print(stream.read(5).decode(), end="", flush=True)
+        tls.unwrap()
+"#;
 
 #[test]
 fn the_client_is_let_in_by_pythons_server_of_the_recipe() {
