@@ -351,6 +351,18 @@ fn a_client_that_does_not_speak_tls_is_recognized() {
     }
 }
 
+/// What is unread when a socket is closed resets it.
+#[test]
+fn who_says_much_that_is_not_tls_gets_an_alert_and_a_clean_end() {
+    let (_, acceptor) = good();
+    let (mut client, server) = pair();
+    client.write_all(&[b'x'; 20_000]).unwrap();
+    acceptor.accept(server).unwrap_err();
+    let mut alert = Vec::new();
+    client.read_to_end(&mut alert).unwrap();
+    assert_eq!((alert[0], alert.len()), (21, 7), "an alert");
+}
+
 #[test]
 fn a_server_that_does_not_speak_tls_is_recognized() {
     let (connector, _) = good();

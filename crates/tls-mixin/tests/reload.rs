@@ -16,7 +16,7 @@ use certificates::{Authority, Leaf, Pem};
 use support::{Folder, LONG, Stream, meet, meet_well};
 use tls_mixin::{
     Acceptor, Authorities, Certificate, ClientCertificates, ClientOptions, Connector, Error, Flaw,
-    Identity, ServerOptions, Versions,
+    Identity, ServerOptions, Version, Versions,
 };
 
 /// A server's files, and a client that trusts their authority.
@@ -172,6 +172,29 @@ fn what_is_half_written_changes_nothing() {
 }
 
 #[test]
+fn options_that_are_refused_change_nothing() {
+    let files = Files::new("refused");
+    let acceptor = Acceptor::new(files.options()).unwrap();
+    let connector = files.connector();
+    let mut before = meet_well(&connector, &acceptor, "localhost");
+    assert!(!visit(&connector, &acceptor).unwrap());
+    let expired = Leaf::server(&["localhost"]).expired();
+    let refused = acceptor.replace(ServerOptions {
+        identity: files.authority.issue(expired).identity(),
+        versions: Versions::Tls12,
+        retire_after: Some(Duration::ZERO),
+        ..files.options()
+    });
+    let error = refused.unwrap_err();
+    assert!(matches!(error, Error::Unusable { .. }), "{error}");
+    is_alive(&mut before).unwrap();
+    // Even tickets are as good as before.
+    assert!(visit(&connector, &acceptor).unwrap());
+    let (client, _) = meet_well(&files.connector(), &acceptor, "localhost");
+    assert_eq!(client.session().version(), Version::Tls13);
+}
+
+#[test]
 fn changed_files_are_noticed() {
     let files = Files::new("noticed");
     let acceptor = Acceptor::new(ServerOptions {
@@ -204,14 +227,20 @@ fn what_changed_before_the_start_is_noticed_too() {
 }
 
 #[test]
-fn without_being_told_files_are_not_looked_at() {
+fn without_being_told_or_before_it_is_time_files_are_not_looked_at() {
     let files = Files::new("unseen");
-    let acceptor = Acceptor::new(files.options()).unwrap();
-    let before = shown(&files, &acceptor);
-    let new = files.renew();
-    assert!(shown(&files, &acceptor) == before);
-    acceptor.reload().unwrap();
-    assert!(shown(&files, &acceptor) == new);
+    for check_files in [None, Some(LONG)] {
+        let options = ServerOptions {
+            check_files,
+            ..files.options()
+        };
+        let acceptor = Acceptor::new(options).unwrap();
+        let before = shown(&files, &acceptor);
+        let new = files.renew();
+        assert!(shown(&files, &acceptor) == before);
+        acceptor.reload().unwrap();
+        assert!(shown(&files, &acceptor) == new);
+    }
 }
 
 fn is_alive((client, server): &mut (Stream, Stream)) -> Result<(), std::io::Error> {

@@ -10,7 +10,7 @@ use socket_server::Server;
 use tls_mixin::tokio::{TlsStream, accept, connect};
 use tls_mixin::{Acceptor, ClientOptions, Connector, Error, Plaintext, ServerOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy, duplex, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 fn ends(change: impl FnOnce(ServerOptions) -> ServerOptions) -> (Acceptor, Connector) {
@@ -193,6 +193,21 @@ async fn what_is_not_tls_is_named_and_gets_an_alert() {
     assert_eq!(plaintext, Some(Plaintext::Http));
     let mut alert = Vec::new();
     right.read_to_end(&mut alert).await.unwrap();
+    assert_eq!((alert[0], alert.len()), (21, 7), "an alert");
+}
+
+/// What is unread when a socket is closed resets it.
+#[tokio::test]
+async fn who_says_much_that_is_not_tls_gets_an_alert_and_a_clean_end() {
+    let (acceptor, _) = ends(|options| options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    client.write_all(&[b'x'; 20_000]).await.unwrap();
+    accept(&acceptor, server).await.unwrap_err();
+    let mut alert = Vec::new();
+    client.read_to_end(&mut alert).await.unwrap();
     assert_eq!((alert[0], alert.len()), (21, 7), "an alert");
 }
 
