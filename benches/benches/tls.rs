@@ -72,7 +72,7 @@ impl Task {
 
     fn title(self) -> &'static str {
         match self {
-            Self::Handshakes(_) => "Handshakes, and 64 bytes there and back: 1000/s",
+            Self::Handshakes(_) => "Handshakes, and 64 bytes there and back: 1/s",
             Self::Download(_) => "Bytes from the server, 64 KiB at a time: MB/s",
             Self::PingPong(_) => "64 bytes there and back: 1000/s",
         }
@@ -81,7 +81,8 @@ impl Task {
     /// In the unit of the title.
     fn rate(self, took: Duration) -> f64 {
         let amount = match self {
-            Self::Handshakes(count) | Self::PingPong(count) => f64::from(count) / 1e3,
+            Self::Handshakes(count) => f64::from(count),
+            Self::PingPong(count) => f64::from(count) / 1e3,
             Self::Download(len) => len as f64 / 1e6,
         };
         amount / took.as_secs_f64()
