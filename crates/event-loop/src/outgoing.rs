@@ -296,7 +296,9 @@ impl Outgoing {
         self.overflowed
     }
 
-    pub(crate) fn take_reason(&mut self) -> Option<Closed> {
+    /// Takes out the reason that [`close_because`](Self::close_because) was given: a wrapper, which closes
+    /// the queue outside when this one is closing and empty, passes it on.
+    pub fn take_reason(&mut self) -> Option<Closed> {
         self.reason.take().map(|why| *why)
     }
 

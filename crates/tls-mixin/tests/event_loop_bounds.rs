@@ -162,7 +162,11 @@ fn a_producer_that_is_told_when_leaves_others_their_turn() {
 
 #[test]
 fn a_close_from_outside_sends_everything() {
-    for message in ["close me", "close"] {
+    for (message, why) in [
+        ("close me", "closed: finished"),
+        ("close", "closed: finished"),
+        ("fail", "closed: on purpose"),
+    ] {
         let mut world = World::new();
         let (key, mut remote) = world.connected(Options::default());
         remote.peer.set_room(0);
@@ -180,9 +184,11 @@ fn a_close_from_outside_sends_everything() {
         assert!(remote.has_ended);
         remote.peer.finish();
         world.turns();
-        assert_eq!(world.event_loop.stats().finished, 1);
+        let stats = world.event_loop.stats();
+        let is_failed = u64::from(message == "fail");
+        assert_eq!((stats.finished, stats.failed), (1 - is_failed, is_failed));
         let log = world.take_log();
-        assert_eq!(log.last().unwrap(), "closed: finished");
+        assert_eq!(log.last().unwrap(), why);
         assert!(
             !log.iter().any(|line| line.starts_with("received")),
             "{log:?}"

@@ -145,7 +145,9 @@ impl<H> Open<H> {
             self.connection.send_close_notify();
             send(&mut self.connection, out);
         }
-        if self.inner.is_closing() || self.peer_has_finished {
+        if let Some(why) = self.inner.take_reason() {
+            out.close_because(why);
+        } else if self.inner.is_closing() || self.peer_has_finished {
             out.close();
         } else {
             out.end();

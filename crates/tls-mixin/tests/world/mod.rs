@@ -57,6 +57,7 @@ impl StreamHandler<String> for Echo {
             "close me" => cx.close(cx.key()),
             "end" => out.end(),
             "close" => out.close(),
+            "fail" => out.close_because(Closed::Failed(std::io::Error::other("on purpose"))),
             "timer" => drop(cx.set_timer(Duration::from_secs(1), 0)),
             "much" => {
                 while !out.is_above_high_water() {
