@@ -143,7 +143,7 @@ impl Exchange {
         // waiting for standard input.
         match told.recv_timeout(Duration::from_secs(1)) {
             Ok(Ok(sent)) if sent == received => Ok(received),
-            Ok(Ok(sent)) => Err(format!("only {received} of {sent} bytes came back").into()),
+            Ok(Ok(sent)) => Err(format!("{sent} bytes were sent, {received} came back").into()),
             Ok(Err(error)) => Err(format!("the server hung up: {error}").into()),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 Err("the server hung up".into())

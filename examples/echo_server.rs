@@ -363,7 +363,7 @@ impl StreamHandler for Conversation {
                     login.transmit(out);
                     self.stage = Stage::Authenticating(login);
                 }
-                Err(error) => self.fail(&error, out),
+                Err(error) => self.fail(error, out),
             }
         }
     }
@@ -378,7 +378,7 @@ impl StreamHandler for Conversation {
                 match login.is_proven() {
                     Ok(true) => self.stage = Stage::Echoing,
                     Ok(false) => return,
-                    Err(error) => return self.fail(&error, out),
+                    Err(error) => return self.fail(error, out),
                 }
             }
             Stage::Echoing => {}
@@ -388,6 +388,9 @@ impl StreamHandler for Conversation {
     }
 
     fn peer_finished(&mut self, out: &mut Outgoing, _: &mut Context<'_>) {
+        if let Stage::Authenticating(_) = self.stage {
+            return self.fail(io::Error::from(io::ErrorKind::UnexpectedEof), out);
+        }
         // A last line without its end.
         if let (Stage::Echoing, Some(lines)) = (&self.stage, self.lines.take()) {
             out.write(&lines.into_unread());
@@ -430,15 +433,15 @@ impl Conversation {
                     out.write(END);
                 }
                 Ok(None) => return,
-                Err(error) => return self.fail(&error, out),
+                Err(error) => return self.fail(error, out),
             }
         }
     }
 
-    fn fail(&mut self, error: &dyn Error, out: &mut Outgoing) {
-        tracing::warn!("{}: {error}", self.peer);
+    /// Ends the conversation; `closed` is told why.
+    fn fail(&mut self, error: impl Error + Send + Sync + 'static, out: &mut Outgoing) {
         self.stage = Stage::Ended;
-        out.close();
+        out.close_because(Closed::Failed(io::Error::other(error)));
     }
 }
 // ANCHOR_END: loop

@@ -154,7 +154,9 @@ fn offer(
     drain: Duration,
     handed_over: impl FnOnce(Duration) + Send + 'static,
 ) -> Result<(Arc<Offer>, JoinHandle<bool>), Box<dyn Error>> {
-    let offer = Arc::new(Offer::bind(path)?);
+    let offer = Offer::bind(path)
+        .map_err(|error| format!("cannot hand over at {}: {error}", path.display()))?;
+    let offer = Arc::new(offer);
     let waiting = Arc::clone(&offer);
     let thread = thread::Builder::new().name("handover".into());
     let waiting = thread.spawn(move || {

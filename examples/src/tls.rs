@@ -205,8 +205,11 @@ pub fn log_session(peer: impl Display, session: &Session) {
     let client = client.map_or_else(
         || "nobody known".to_owned(),
         |client| {
-            let names: Vec<_> = client.names().iter().map(ToString::to_string).collect();
-            format!("{} {}", client.subject(), names.join(" "))
+            let mut who = client.subject().to_owned();
+            for name in client.names() {
+                who.push_str(&format!(" {name}"));
+            }
+            who
         },
     );
     tracing::debug!(%peer, %version, suite, asked_for, resumed, client, "TLS");

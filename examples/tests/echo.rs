@@ -158,7 +158,7 @@ fn the_client_talks_to_pythons_server() {
 fn the_client_notices_what_is_lost_or_wrong() {
     let liar = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = liar.local_addr().unwrap().to_string();
-    let answers = ["", "hell", "\0\u{1}\u{2}wrong"];
+    let answers = ["", "hell", "hello\n!", "\0\u{1}\u{2}wrong"];
     let serving = std::thread::spawn(move || {
         for answer in answers {
             let (mut stream, _) = liar.accept().unwrap();
@@ -168,9 +168,20 @@ fn the_client_notices_what_is_lost_or_wrong() {
         }
     });
     let nothing = client(&address, &["hello"], b"");
-    assert!(nothing.stderr.contains("only 0 of 6 bytes"), "{nothing:?}");
+    assert!(
+        nothing.stderr.contains("6 bytes were sent, 0 came back"),
+        "{nothing:?}"
+    );
     let less = client(&address, &["hello"], b"");
-    assert!(less.stderr.contains("only 4 of 6 bytes"), "{less:?}");
+    assert!(
+        less.stderr.contains("6 bytes were sent, 4 came back"),
+        "{less:?}"
+    );
+    let more = client(&address, &["hello"], b"");
+    assert!(
+        more.stderr.contains("6 bytes were sent, 7 came back"),
+        "{more:?}"
+    );
     let wrong = client(&address, &["--check", "8"], b"");
     assert!(wrong.stderr.contains("a wrong byte"), "{wrong:?}");
     serving.join().unwrap();

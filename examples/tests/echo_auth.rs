@@ -146,6 +146,8 @@ fn a_wrong_answer_is_served_nothing() {
         server.signal(Signal::TERM);
         let ended = server.wait();
         assert_eq!(ended.stderr.matches("tag is wrong").count(), 3, "{ended:?}");
+        let summary = " connections served, 1 finished, ";
+        assert!(ended.stderr.contains(summary), "{strategy}: {ended:?}");
         assert!(!ended.stderr.contains(KEY), "{ended:?}");
     });
 }
