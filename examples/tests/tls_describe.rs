@@ -60,6 +60,23 @@ fn objects(ended: &Ended) -> Vec<Value> {
 }
 
 #[test]
+fn without_an_authority_of_its_own_it_trusts_those_of_the_system() {
+    let ours = certificates("system");
+    let others = certificates("system-others");
+    for (folder, is_trusted) in [(&ours, true), (&others, false)] {
+        let (server, address) = serve(&ours, 1, "");
+        let mut command = Command::new(support::path("tls_describe"));
+        command.args(["127.0.0.1", &address.port().to_string(), "--json"]);
+        // Where rustls-native-certs, like OpenSSL, finds them.
+        command.env("SSL_CERT_FILE", folder.join("ca_cert.pem"));
+        command.env_remove("SSL_CERT_DIR");
+        let client = Program::start_command(&mut command).wait();
+        assert_eq!(client.status.success(), is_trusted, "{client:?}");
+        assert_eq!(server.wait().status.success(), is_trusted);
+    }
+}
+
+#[test]
 fn both_ends_say_the_same() {
     let folder = certificates("both");
     for (version, options) in [
