@@ -6,6 +6,7 @@ what multiprocessing says to hand over a descriptor, `recipe` an `x` that is ans
 """
 import os
 import socket
+import struct
 import sys
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
@@ -27,7 +28,9 @@ class RecipeWorker:
         self.link = link
 
     def give(self, client):
-        socket.send_fds(self.link, [b"x"], [client.fileno()])
+        # socket.send_fds does it too, since Python 3.9.
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", client.fileno()))
+        self.link.sendmsg([b"x"], [rights])
         if self.link.recv(2, socket.MSG_WAITALL) != b"OK":
             raise EOFError("the worker did not say that it has the connection")
 

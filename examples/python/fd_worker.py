@@ -4,9 +4,12 @@
 It takes one connection after the other from the server that listens on the Unix socket SOCKET, and ends with it.
 """
 import socket
+import struct
 import sys
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
+
+INT = struct.Struct("i")
 
 
 def from_python(link):
@@ -16,9 +19,11 @@ def from_python(link):
 
 def from_recipe(link):
     def take():
-        data, descriptors, _, _ = socket.recv_fds(link, 1, 1)
+        # socket.recv_fds does it too, since Python 3.9.
+        data, ancillary, _, _ = link.recvmsg(1, socket.CMSG_SPACE(INT.size))
         if not data:
             raise EOFError
+        descriptors = [fd for _, _, payload in ancillary for fd, in INT.iter_unpack(payload)]
         if data != b"x" or len(descriptors) != 1:
             raise RuntimeError("%r with %d descriptors" % (data, len(descriptors)))
         link.sendall(b"OK")
