@@ -23,7 +23,7 @@ use auth_hmac::{
     Keyring,
 };
 use benches::process::{Cores, Server, pin_self};
-use benches::report::{Summary, print_table};
+use benches::report::{Summary, print_table, take_turns};
 use hmac::{Hmac, KeyInit, Mac};
 use rustix::net::sockopt::set_socket_linger;
 use sha2::Sha256;
@@ -200,19 +200,15 @@ fn over_tcp(
     logins: usize,
     contenders: &[Contender],
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let mut rates = vec![Vec::new(); contenders.len()];
-    for round in 0..rounds {
-        for turn in 0..contenders.len() {
-            let index = (round + turn) % contenders.len();
-            let contender = &contenders[index];
+    let rates = take_turns(rounds, contenders.len(), |index| {
+        let contender = &contenders[index];
+        log_in(contender)?;
+        let start = Instant::now();
+        for _ in 0..logins {
             log_in(contender)?;
-            let start = Instant::now();
-            for _ in 0..logins {
-                log_in(contender)?;
-            }
-            rates[index].push(logins as f64 / start.elapsed().as_secs_f64() / 1e3);
         }
-    }
+        Ok::<_, Error>(logins as f64 / start.elapsed().as_secs_f64() / 1e3)
+    })?;
     let mut rows = Vec::new();
     let mut baseline = &rates[0];
     for (contender, own) in contenders.iter().zip(&rates) {
@@ -265,19 +261,15 @@ fn machines(rounds: usize, batch: Duration) -> Result<(), KeyError> {
             Box::new(|| !handshake_in_memory(&unknown, &keys)),
         ),
     ];
-    let mut times = vec![Vec::new(); runs.len()];
-    for round in 0..rounds {
-        for turn in 0..runs.len() {
-            let index = (round + turn) % runs.len();
-            let mut count = 0;
-            let start = Instant::now();
-            while start.elapsed() < batch {
-                assert!(black_box(runs[index].1()), "it ends as it should");
-                count += 1;
-            }
-            times[index].push(start.elapsed().as_secs_f64() * 1e6 / f64::from(count));
+    let times = take_turns(rounds, runs.len(), |index| {
+        let mut count = 0;
+        let start = Instant::now();
+        while start.elapsed() < batch {
+            assert!(black_box(runs[index].1()), "it ends as it should");
+            count += 1;
         }
-    }
+        Ok::<_, KeyError>(start.elapsed().as_secs_f64() * 1e6 / f64::from(count))
+    })?;
     let rows: Vec<[String; 2]> = runs
         .iter()
         .zip(times)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use benches::echo::{CONTENDERS, serve};
 use benches::load::{Load, Outcome, Pattern};
 use benches::process::{Cores, Server, pin_self, raise_file_limit};
-use benches::report::{Summary, print_table};
+use benches::report::{Summary, print_table, take_turns};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn main() -> io::Result<()> {
@@ -127,18 +127,9 @@ struct Measurement {
 
 /// All contenders in turn, round by round, each round in fresh processes and from another first one.
 fn measure_speed(scenario: Scenario, effort: Effort, cores: Cores) -> io::Result<()> {
-    let mut measured = vec![Vec::new(); CONTENDERS.len()];
-    for round in 0..effort.rounds {
-        for turn in 0..CONTENDERS.len() {
-            let contender = (round + turn) % CONTENDERS.len();
-            measured[contender].push(measure_once(
-                CONTENDERS[contender],
-                scenario,
-                effort,
-                cores,
-            )?);
-        }
-    }
+    let measured = take_turns(effort.rounds, CONTENDERS.len(), |contender| {
+        measure_once(CONTENDERS[contender], scenario, effort, cores)
+    })?;
     let limit = &measured[0];
     let rows: Vec<[String; 5]> = CONTENDERS
         .iter()

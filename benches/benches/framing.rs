@@ -9,9 +9,11 @@
 //! what is measured. `LinesCodec` also checks UTF-8. "limit" is what a program would do that knows its
 //! one pattern, trusts its peer and needs no limits: copy to a buffer and walk.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use benches::report::take_turns;
 use bytes::{Buf, Bytes, BytesMut};
 use framing::{Decoder, Encoder, FrameCodec, Pattern, Prefix};
 use tokio_util::codec::Encoder as _;
@@ -315,20 +317,16 @@ fn report(
     batch: Duration,
     mut contenders: Vec<Contender<'_>>,
 ) {
-    let mut figures = vec![Vec::new(); contenders.len()];
-    for round in 0..rounds {
-        for turn in 0..contenders.len() {
-            let index = (round + turn) % contenders.len();
-            let (name, run) = &mut contenders[index];
-            assert_eq!(run(), count, "{name} sees every frame");
-            let mut runs = 0;
-            let start = Instant::now();
-            while start.elapsed() < batch {
-                runs += black_box(run()) / count;
-            }
-            figures[index].push(start.elapsed().as_secs_f64() * 1e9 / (runs * count) as f64);
+    let Ok(mut figures) = take_turns(rounds, contenders.len(), |index| {
+        let (name, run) = &mut contenders[index];
+        assert_eq!(run(), count, "{name} sees every frame");
+        let mut runs = 0;
+        let start = Instant::now();
+        while start.elapsed() < batch {
+            runs += black_box(run()) / count;
         }
-    }
+        Ok::<_, Infallible>(start.elapsed().as_secs_f64() * 1e9 / (runs * count) as f64)
+    });
     for figures in &mut figures {
         figures.sort_by(f64::total_cmp);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use benches::load::{Load, Pattern};
 use benches::process::{Cores, Server, pin_self, raise_file_limit};
-use benches::report::{Summary, print_table};
+use benches::report::{Summary, print_table, take_turns};
 use benches::servers::{BARE, CONTENDERS, PYTHON, SCRIPT, most_at_a_time, serve};
 use benches::visit::visit;
 
@@ -126,14 +126,10 @@ fn compare(
     cores: Cores,
     mut measure: impl FnMut(&Server) -> io::Result<f64>,
 ) -> io::Result<()> {
-    let mut measured = vec![Vec::new(); contenders.len()];
-    for round in 0..effort.rounds {
-        for turn in 0..contenders.len() {
-            let contender = (round + turn) % contenders.len();
-            let server = start(contenders[contender], cores)?;
-            measured[contender].push(measure(&server)?);
-        }
-    }
+    let measured = take_turns(effort.rounds, contenders.len(), |contender| {
+        let server = start(contenders[contender], cores)?;
+        measure(&server)
+    })?;
     let limit = &measured[0];
     let rows: Vec<[String; 3]> = contenders
         .iter()

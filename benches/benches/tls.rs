@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use benches::process::{Cores, Server, pin_self};
-use benches::report::{Summary, print_table};
+use benches::report::{Summary, print_table, take_turns};
 use event_loop::{Context, EventLoop, Options, Outgoing, StreamHandler};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::net::sockopt::set_socket_linger;
@@ -198,15 +198,11 @@ fn compare(
     rounds: usize,
     contenders: &[Contender],
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let mut rates = vec![Vec::new(); contenders.len()];
-    for round in 0..rounds {
-        for turn in 0..contenders.len() {
-            let index = (round + turn) % contenders.len();
-            let start = Instant::now();
-            (contenders[index].run)(task)?;
-            rates[index].push(task.rate(start.elapsed()));
-        }
-    }
+    let rates = take_turns(rounds, contenders.len(), |index| {
+        let start = Instant::now();
+        (contenders[index].run)(task)?;
+        Ok::<_, io::Error>(task.rate(start.elapsed()))
+    })?;
     let mut rows = Vec::new();
     for (contender, own) in contenders.iter().zip(&rates) {
         let ratios = own

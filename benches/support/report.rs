@@ -43,6 +43,27 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Measures `contenders` of them, one after the other, in each of the rounds, which begin each with another one:
+/// so a slow minute of the machine hits all of them. Returns what was measured of each, round by round.
+///
+/// # Errors
+///
+/// The first of a measurement; no other is begun.
+pub fn take_turns<T, E>(
+    rounds: usize,
+    contenders: usize,
+    mut measure: impl FnMut(usize) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
+    let mut measured: Vec<Vec<T>> = (0..contenders).map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        for turn in 0..contenders {
+            let index = (round + turn) % contenders;
+            measured[index].push(measure(index)?);
+        }
+    }
+    Ok(measured)
+}
+
 /// Prints a table: the first column to the left, the others to the right.
 pub fn print_table<const N: usize>(title: &str, head: [&str; N], rows: &[[String; N]]) {
     let width = |column: usize| {
