@@ -81,6 +81,7 @@ use crate::acceptor::Acceptor;
 use crate::connector::Connector;
 use crate::error::Error;
 use crate::handshake::Permit;
+use crate::plaintext::FirstBytes;
 use crate::session::Session;
 
 use self::open::{Open, send, take};
@@ -151,8 +152,7 @@ struct Handshake<M, F> {
     held: Vec<M>,
     /// So is the news that the loop stops.
     is_stopping: bool,
-    /// The first bytes of the peer.
-    first: Vec<u8>,
+    first: FirstBytes,
 }
 
 impl<M, H, F> TlsHandler<M, H, F> {
@@ -193,7 +193,7 @@ where
                     make,
                     held: Vec::new(),
                     is_stopping: false,
-                    first: Vec::new(),
+                    first: FirstBytes::default(),
                 });
             }
             Err(error) => out.close_because(Closed::Failed(error.into())),
@@ -381,14 +381,13 @@ impl Side {
 impl<M, F> Handshake<M, F> {
     /// Takes some of the bytes; says whether the handshake is done.
     fn receive(&mut self, bytes: &mut &[u8], out: &mut Outgoing) -> bool {
-        let missing = FIRST - self.first.len();
-        self.first.extend(bytes.iter().take(missing));
+        self.first.add(bytes);
         let taken = take(&mut self.connection, bytes);
         send(&mut self.connection, out);
         match taken {
             Ok(_) => !self.connection.is_handshaking(),
             Err(error) => {
-                let error = Error::of_handshake(error, &self.first);
+                let error = Error::of_handshake(error, self.first.get());
                 out.close_because(Closed::Failed(error.into()));
                 false
             }
@@ -425,5 +424,3 @@ impl<M, H, F> fmt::Debug for TlsHandler<M, H, F> {
 }
 
 const MAX_HELD: usize = 256;
-/// As much of the first bytes as tells what they are.
-const FIRST: usize = 16;

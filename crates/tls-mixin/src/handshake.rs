@@ -107,3 +107,6 @@ impl Drop for Permit {
         }
     }
 }
+
+/// How much of what a refused peer has sent is taken off the stream, before it is closed.
+pub(crate) const MAX_TAKEN: usize = 64 << 10;

@@ -16,6 +16,27 @@ pub enum Plaintext {
     Text,
 }
 
+/// What a peer has sent first, as much of it as tells what it speaks.
+#[derive(Debug, Default)]
+pub(crate) struct FirstBytes {
+    bytes: [u8; 16],
+    len: usize,
+}
+
+impl FirstBytes {
+    /// Takes what it lacks from the bytes that have come now.
+    pub(crate) fn add(&mut self, arrived: &[u8]) {
+        let place = &mut self.bytes[self.len..];
+        let count = place.len().min(arrived.len());
+        place[..count].copy_from_slice(&arrived[..count]);
+        self.len += count;
+    }
+
+    pub(crate) fn get(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 impl Plaintext {
     /// Recognizes a peer that does not speak TLS by its first bytes.
     pub(crate) fn of(first: &[u8]) -> Option<Self> {

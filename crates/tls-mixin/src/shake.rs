@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use rustls::Connection;
 
 use crate::error::Error;
-use crate::handshake::Permit;
+use crate::handshake::{MAX_TAKEN, Permit};
 use crate::machine::{Incoming, Machine};
+use crate::plaintext::FirstBytes;
 use crate::stream::TlsStream;
 
 /// Waits until a stream can be read or written; `false` if the deadline comes first.
@@ -29,7 +30,7 @@ pub(crate) fn shake_hands<S: Read + Write>(
         wait,
         machine: Machine::new(connection),
         incoming: Incoming::default(),
-        first: Vec::new(),
+        first: FirstBytes::default(),
         sent: 0,
         permit,
     };
@@ -90,8 +91,7 @@ struct Handshake<S> {
     wait: Option<Wait<S>>,
     machine: Machine,
     incoming: Incoming,
-    /// The first bytes of the peer.
-    first: Vec<u8>,
+    first: FirstBytes,
     /// How many bytes were written; from one piece on, the stream is waited for.
     sent: usize,
     permit: Permit,
@@ -104,7 +104,7 @@ impl<S: Read + Write> Handshake<S> {
             self.fill()?;
             while self.machine.is_handshaking() && !self.incoming.is_empty() {
                 let received = self.machine.receive(&mut self.incoming);
-                received.map_err(|error| Error::of_handshake(error, &self.first))?;
+                received.map_err(|error| Error::of_handshake(error, self.first.get()))?;
             }
         }
         // What comes last, a client's proof or a server's tickets, may find the peer gone. What that means
@@ -125,9 +125,7 @@ impl<S: Read + Write> Handshake<S> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let arrived = self.incoming.arrived();
-        let missing = FIRST - self.first.len();
-        self.first.extend(arrived.iter().take(missing));
+        self.first.add(self.incoming.arrived());
         Ok(())
     }
 
@@ -194,9 +192,5 @@ impl<S: Read + Write> Handshake<S> {
     }
 }
 
-/// As much of the first bytes as tells what they are.
-const FIRST: usize = 16;
 /// A stream that `poll` calls writable takes so much without blocking.
 const PIECE: usize = 4 << 10;
-/// How much of what a refused peer has sent is taken off the socket.
-const MAX_TAKEN: usize = 64 << 10;

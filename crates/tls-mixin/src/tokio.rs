@@ -30,7 +30,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::acceptor::Acceptor;
 use crate::connector::Connector;
 use crate::error::Error;
-use crate::handshake::{Lifetime, Permit};
+use crate::handshake::{Lifetime, MAX_TAKEN, Permit};
+use crate::plaintext::FirstBytes;
 use crate::session::Session;
 
 /// Does the server's side of a handshake; returns when the client is known.
@@ -218,7 +219,7 @@ async fn shake_hands<T, S: AsyncRead + Unpin>(
         Ok(Err((error, mut stream))) => {
             stream.drain().await;
             Err(match error.downcast::<rustls::Error>() {
-                Ok(error) => Error::of_handshake(error, stream.first()),
+                Ok(error) => Error::of_handshake(error, stream.first.get()),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Error::CutOff,
                 Err(error) => Error::Io(error),
             })
@@ -230,28 +231,15 @@ async fn shake_hands<T, S: AsyncRead + Unpin>(
 #[derive(Debug)]
 struct Sniffer<S> {
     stream: S,
-    first: [u8; FIRST],
-    len: usize,
+    first: FirstBytes,
 }
 
 impl<S> Sniffer<S> {
     fn new(stream: S) -> Self {
         Self {
             stream,
-            first: [0; FIRST],
-            len: 0,
+            first: FirstBytes::default(),
         }
-    }
-
-    fn first(&self) -> &[u8] {
-        &self.first[..self.len]
-    }
-
-    fn sniff(&mut self, bytes: &[u8]) {
-        let place = &mut self.first[self.len..];
-        let count = place.len().min(bytes.len());
-        place[..count].copy_from_slice(&bytes[..count]);
-        self.len += count;
     }
 }
 
@@ -287,9 +275,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Sniffer<S> {
         let this = self.get_mut();
         let start = buf.filled().len();
         let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if this.len < FIRST {
-            this.sniff(&buf.filled()[start..]);
-        }
+        this.first.add(&buf.filled()[start..]);
         outcome
     }
 }
@@ -323,8 +309,3 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Sniffer<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
-
-/// As much of the first bytes as tells what they are.
-const FIRST: usize = 16;
-/// How much of what a refused peer has sent is taken off the stream.
-const MAX_TAKEN: usize = 64 << 10;
