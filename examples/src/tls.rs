@@ -197,6 +197,9 @@ impl TlsClientOptions {
 
 /// Writes down who has come by TLS, and how.
 pub fn log_session(peer: impl Display, session: &Session) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
     let version = session.version();
     let suite = session.cipher_suite();
     let asked_for = session.server_name().unwrap_or("-");

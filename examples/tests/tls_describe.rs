@@ -287,9 +287,7 @@ with socket.create_connection(('127.0.0.1', int(port))) as raw:
         print(stream.version(), stream.cipher()[0])
         stream.unwrap()
 ";
-    let named = std::env::var_os("NETBLOCKS_PYTHONS").unwrap_or_default();
-    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
-    for python in std::iter::once("python3".into()).chain(named) {
+    for python in support::pythons() {
         let (server, address) = serve(&folder, 1, "--ca @ca_cert.pem");
         let files = words(&folder, "@ca_cert.pem @client_cert.pem @client_key.pem");
         let mut command = Command::new(&python);
