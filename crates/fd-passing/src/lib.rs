@@ -105,8 +105,7 @@
 //!
 //! # Related blocks
 //!
-//! `socket-server` serves a listener that was handed over (`Server::adopt`), and passes sockets to processes of its own;
-//! `mp-connection` speaks the frames between which [`python`] passes descriptors.
+//! `socket-server` serves a listener that was handed over (`Server::adopt`), and passes sockets to processes of its own.
 #![forbid(unsafe_code)]
 
 mod credentials;
