@@ -1,0 +1,1 @@
+//! Any dialect on an event loop.

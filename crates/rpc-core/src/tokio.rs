@@ -1,0 +1,1 @@
+//! Any dialect, and the client, as tokio tasks.
