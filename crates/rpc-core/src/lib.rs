@@ -23,3 +23,15 @@ mod registry;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod value;
+
+pub use arguments::{
+    ArgumentSink, ArgumentSource, Arguments, Encode, EncodeError, ReadValue, Slot, ToArguments,
+};
+pub use context::Context;
+pub use dialect::Dialect;
+pub use error::Error;
+pub use fault::{Fault, Kind};
+pub use function::{AsyncFunction, Function, FunctionWithContext, Parameters, Reply, Signature};
+pub use job::{Answer, Job, JobId, Metadata, Work};
+pub use registry::{Call, Invoked, Registered, Registry};
+pub use value::Value;
