@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::{Answer, Error, Job, JobId};
@@ -53,4 +54,29 @@ pub trait Dialect: Send + 'static {
 
     /// How many bytes may wait to be sent before the driver stops reading; it goes on below half of that.
     fn max_queued(&self) -> usize;
+
+    /// A driver that can be woken gives itself to the dialect, before anything else. The native one needs it for calls
+    /// in the other direction; others ignore it.
+    fn attach(this: &Arc<Mutex<Self>>, driver: Arc<dyn Driver>)
+    where
+        Self: Sized,
+    {
+        let _ = (this, driver);
+    }
+
+    /// The driver is through with the connection, however that came; called last. Whoever waits for something that
+    /// only the peer could send is told so.
+    fn connection_lost(&mut self) {}
+}
+
+/// What carries the bytes of a connection, as its dialect and its clients see it; for authors of drivers.
+pub trait Driver: Send + Sync {
+    /// There is something new in the dialect: bytes to send, or an earlier timeout. Called from any thread, often, and
+    /// never under the dialect's lock; a driver that is awake already returns at once.
+    fn wake(&self);
+
+    /// The time by the driver's clock.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }

@@ -28,7 +28,7 @@ pub use arguments::{
     ArgumentSink, ArgumentSource, Arguments, Encode, EncodeError, ReadValue, Slot, ToArguments,
 };
 pub use context::Context;
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Driver};
 pub use error::Error;
 pub use fault::{Fault, Kind};
 pub use function::{AsyncFunction, Function, FunctionWithContext, Parameters, Reply, Signature};
