@@ -8,6 +8,11 @@ use crate::{Answer, Error, Job, JobId};
 /// The drivers ([`blocking`](crate::blocking), `tokio`, `event_loop`) carry anything that implements this. Each
 /// looks, after every call that takes `&mut self`, for jobs to start, jobs to drop, bytes to send and the next
 /// timeout.
+///
+/// It begins with [`handle_timeout`](Self::handle_timeout), so that the time a peer has for its first message
+/// counts from there. And each time what waits to be sent falls below half of [`max_queued`](Self::max_queued) it
+/// calls [`receive`](Self::receive) with no bytes: a dialect stops in the middle of what arrived when its answers
+/// have become that many, and goes on then.
 pub trait Dialect: Send + 'static {
     /// Takes what arrived. Functions that are quick run inside; answers and jobs are queued.
     ///
