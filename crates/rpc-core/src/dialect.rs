@@ -69,9 +69,11 @@ pub trait Dialect: Send + 'static {
         let _ = (this, driver);
     }
 
-    /// The driver is through with the connection, however that came; called last. Whoever waits for something that
-    /// only the peer could send is told so.
-    fn connection_lost(&mut self) {}
+    /// The driver is through with the connection; called last, with what went wrong, if anything did: the stream's error
+    /// or one that the dialect gave. Whoever waits for something that only the peer could send is told so.
+    fn connection_lost(&mut self, cause: Option<Error>) {
+        let _ = cause;
+    }
 }
 
 /// What carries the bytes of a connection, as its dialect and its clients see it; for authors of drivers.
