@@ -1,6 +1,7 @@
 //! What the benches share: servers in processes of their own, load for them, and tables.
 #![forbid(unsafe_code)]
 
+pub mod calls;
 pub mod echo;
 pub mod load;
 pub mod process;

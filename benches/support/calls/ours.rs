@@ -1,0 +1,1 @@
+//! `rpc-core` with its drivers.
