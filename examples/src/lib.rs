@@ -38,6 +38,7 @@ mod clock;
 mod gate;
 mod handover;
 mod key;
+pub mod kv;
 mod logging;
 mod serving;
 mod stopping;

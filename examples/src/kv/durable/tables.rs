@@ -1,0 +1,301 @@
+//! The tables in the file, by way of redb.
+
+use std::fmt::{self, Display};
+use std::fs;
+use std::ops::{Bound, ControlFlow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::{
+    Builder, Database, ReadOnlyTable, ReadableTable, ReadableTableMetadata, StorageBackend, Table,
+    TableDefinition,
+};
+
+use crate::kv::backup::Source;
+use crate::kv::{Change, Entry, Error, Record};
+
+/// Keys and records, see [`Entry::encode`].
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+
+/// The records with a time of expiry: that time, 8 bytes big-endian, and the key.
+const EXPIRIES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("expiries");
+
+/// What the file is: one entry, this.
+const ABOUT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("about");
+const FORMAT: &[u8] = b"format";
+const FORMAT_1: &[u8] = b"netblocks kv 1";
+
+/// An open file.
+pub(in crate::kv) struct Tables {
+    path: PathBuf,
+    database: Database,
+    /// What readers see: as of the last commit.
+    committed: RwLock<Arc<Committed>>,
+}
+
+struct Committed {
+    records: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    expiries: ReadOnlyTable<&'static [u8], ()>,
+}
+
+impl Tables {
+    /// Makes an empty file one with these records.
+    pub(in crate::kv) fn create(path: &Path, source: &mut Source<'_>) -> Result<(), Error> {
+        let wrong = |error: redb::Error| wrong(path, error);
+        let database = Builder::new().create(path);
+        let database = database.map_err(|error| wrong(error.into()))?;
+        let mut transaction = database
+            .begin_write()
+            .map_err(|error| wrong(error.into()))?;
+        transaction.set_two_phase_commit(true);
+        {
+            let about = transaction.open_table(ABOUT);
+            let mut about = about.map_err(|error| wrong(error.into()))?;
+            let inserted = about.insert(FORMAT, FORMAT_1);
+            inserted.map_err(|error| wrong(error.into()))?;
+            let mut writer = Writer::new(&transaction).map_err(wrong)?;
+            source(&mut |entry| writer.insert(entry).map_err(wrong))?;
+        }
+        transaction.commit().map_err(|error| wrong(error.into()))
+    }
+
+    pub(in crate::kv) fn open(
+        backend: impl StorageBackend,
+        path: PathBuf,
+        cache_len: usize,
+    ) -> Result<Self, Error> {
+        let opened = contain(&path, || {
+            let len = backend.len().map_err(|error| Error::io(&path, error))?;
+            if len == 0 {
+                return Err(Error::damaged(&path, "it is empty"));
+            }
+            let database = Builder::new()
+                .set_cache_size(cache_len)
+                .set_check_integrity_on_open(true)
+                .create_with_backend(backend)
+                .map_err(|error| match error {
+                    redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse { path: path.clone() },
+                    error => wrong(&path, error),
+                })?;
+            let committed = Committed::new(&path, &database)?;
+            Ok((database, committed))
+        });
+        let (database, committed) = opened?;
+        Ok(Self {
+            path,
+            database,
+            committed: RwLock::new(Arc::new(committed)),
+        })
+    }
+
+    pub(super) fn get(&self, key: &str) -> Result<Option<Record>, Error> {
+        let committed = self
+            .committed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        contain(&self.path, || {
+            let stored = committed.records.get(key.as_bytes());
+            match stored.map_err(|error| wrong(&self.path, error))? {
+                Some(stored) => Ok(Some(
+                    self.entry(key.as_bytes(), stored.value())?.to_record(),
+                )),
+                None => Ok(None),
+            }
+        })
+    }
+
+    pub(super) fn scan(
+        &self,
+        from: Bound<&str>,
+        visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let committed = self.committed();
+        contain(&self.path, || {
+            let from = from.map(str::as_bytes);
+            let records = committed.records.range::<&[u8]>((from, Bound::Unbounded));
+            for record in records.map_err(|error| wrong(&self.path, error))? {
+                let (key, stored) = record.map_err(|error| wrong(&self.path, error))?;
+                if visit(self.entry(key.value(), stored.value())?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn first_to_expire(&self, limit: usize) -> Result<Vec<(u64, String)>, Error> {
+        let committed = self.committed();
+        contain(&self.path, || {
+            let expiries = committed.expiries.iter();
+            let expiries = expiries.map_err(|error| wrong(&self.path, error))?;
+            let read = |expiry: Result<(redb::AccessGuard<'_, &[u8]>, _), redb::StorageError>| {
+                let (expiry, _) = expiry.map_err(|error| wrong(&self.path, error))?;
+                let split = expiry.value().split_first_chunk::<8>();
+                let read = split.and_then(|(at, key)| {
+                    Some((u64::from_be_bytes(*at), String::from_utf8(key.into()).ok()?))
+                });
+                read.ok_or_else(|| Error::damaged(&self.path, "a time of expiry is cut short"))
+            };
+            expiries.take(limit).map(read).collect()
+        })
+    }
+
+    pub(super) fn apply(&self, changes: &[Change]) -> Result<(), Error> {
+        contain(&self.path, || {
+            let wrong = |error: redb::Error| wrong(&self.path, error);
+            let transaction = self.database.begin_write();
+            let transaction = transaction.map_err(|error| wrong(error.into()))?;
+            {
+                let mut writer = Writer::new(&transaction).map_err(wrong)?;
+                for change in changes {
+                    let written = match &change.record {
+                        Some(record) => writer.insert(record.entry(&change.key)),
+                        None => writer.remove(&change.key),
+                    };
+                    written.map_err(wrong)?;
+                }
+            }
+            transaction.commit().map_err(|error| wrong(error.into()))?;
+            let committed = Arc::new(Committed::new(&self.path, &self.database)?);
+            *self
+                .committed
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = committed;
+            Ok(())
+        })
+    }
+
+    pub(super) fn len(&self) -> Result<u64, Error> {
+        let committed = self.committed();
+        contain(&self.path, || {
+            let len = committed.records.len();
+            len.map_err(|error| wrong(&self.path, error))
+        })
+    }
+
+    pub(super) fn bytes_on_disk(&self) -> u64 {
+        fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+
+    fn committed(&self) -> Arc<Committed> {
+        Arc::clone(
+            &self
+                .committed
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    fn entry<'a>(&self, key: &'a [u8], stored: &'a [u8]) -> Result<Entry<'a>, Error> {
+        Entry::decode(key, stored).map_err(|what| {
+            let key = String::from_utf8_lossy(key);
+            Error::damaged(&self.path, format_args!("{what} (key {key:?})"))
+        })
+    }
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tables").field(&self.path).finish()
+    }
+}
+
+impl Committed {
+    fn new(path: &Path, database: &Database) -> Result<Self, Error> {
+        let open = || -> Result<Option<Self>, redb::Error> {
+            use redb::ReadableDatabase;
+            let transaction = database.begin_read()?;
+            let about = transaction.open_table(ABOUT)?;
+            let format = about.get(FORMAT)?;
+            if format.is_none_or(|format| format.value() != FORMAT_1) {
+                return Ok(None);
+            }
+            Ok(Some(Self {
+                records: transaction.open_table(RECORDS)?,
+                expiries: transaction.open_table(EXPIRIES)?,
+            }))
+        };
+        let foreign = |what: &str| Error::Foreign {
+            path: path.into(),
+            what: what.into(),
+        };
+        match open() {
+            Ok(Some(committed)) => Ok(committed),
+            Ok(None) => Err(foreign("another format of a redb database")),
+            Err(redb::Error::TableDoesNotExist(_) | redb::Error::TableTypeMismatch { .. }) => {
+                Err(foreign("some other redb database"))
+            }
+            Err(error) => Err(wrong(path, error)),
+        }
+    }
+}
+
+/// The tables in a transaction.
+struct Writer<'a> {
+    records: Table<'a, &'static [u8], &'static [u8]>,
+    expiries: Table<'a, &'static [u8], ()>,
+    stored: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(transaction: &'a redb::WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            records: transaction.open_table(RECORDS)?,
+            expiries: transaction.open_table(EXPIRIES)?,
+            stored: Vec::new(),
+        })
+    }
+
+    fn insert(&mut self, entry: Entry<'_>) -> Result<(), redb::Error> {
+        entry.encode(&mut self.stored);
+        let key = entry.key.as_bytes();
+        let before = self.records.insert(key, &self.stored[..])?;
+        let expired = before.and_then(|before| Entry::stored_expiry(before.value()));
+        if expired != entry.expires {
+            self.forget(expired, key)?;
+            if let Some(at) = entry.expires {
+                self.expiries.insert(&expiry_key(at, key)[..], ())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str) -> Result<(), redb::Error> {
+        let before = self.records.remove(key.as_bytes())?;
+        let expired = before.and_then(|before| Entry::stored_expiry(before.value()));
+        self.forget(expired, key.as_bytes())
+    }
+
+    fn forget(&mut self, expired: Option<u64>, key: &[u8]) -> Result<(), redb::Error> {
+        if let Some(at) = expired {
+            self.expiries.remove(&expiry_key(at, key)[..])?;
+        }
+        Ok(())
+    }
+}
+
+fn expiry_key(at: u64, key: &[u8]) -> Vec<u8> {
+    [&at.to_be_bytes()[..], key].concat()
+}
+
+/// What redb has to say, in our words.
+pub(super) fn wrong(path: &Path, error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Io(error) => Error::io(path, error),
+        redb::Error::DatabaseAlreadyOpen => Error::InUse { path: path.into() },
+        error => Error::damaged(path, error),
+    }
+}
+
+/// Runs what reads or writes the file. A file that has been damaged since it was opened may lead redb
+/// into a panic, which is reported as what it is.
+fn contain<T>(path: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // What a panic leaves behind is a transaction that was not committed, or a read-only one.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let text: &dyn Display = text.as_ref().map_or(&"reading it failed", |text| text);
+        Err(Error::damaged(path, text))
+    })
+}
