@@ -4,6 +4,16 @@
 mod arguments;
 pub mod blocking;
 mod client;
+#[cfg_attr(
+    not(any(feature = "bincode", feature = "postcard", feature = "json")),
+    allow(
+        dead_code,
+        unreachable_code,
+        unused_variables,
+        clippy::needless_pass_by_ref_mut,
+        reason = "without a codec there is no value of the type to get there with"
+    )
+)]
 mod codec;
 mod context;
 mod dialect;
@@ -27,11 +37,13 @@ mod value;
 pub use arguments::{
     ArgumentSink, ArgumentSource, Arguments, Encode, EncodeError, ReadValue, Slot, ToArguments,
 };
+pub use codec::{ArgumentReader, ArgumentWriter, Codec};
 pub use context::Context;
 pub use dialect::{Dialect, Driver};
 pub use error::Error;
 pub use fault::{Fault, Kind};
 pub use function::{AsyncFunction, Function, FunctionWithContext, Parameters, Reply, Signature};
+pub use guard::{Budget, DecodeError, DecodeLimits, Guarded};
 pub use job::{Answer, Job, JobId, Metadata, Work};
 pub use registry::{Call, Invoked, Registered, Registry};
 pub use value::Value;
