@@ -21,9 +21,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use auth_hmac::blocking::{Untimed, answer, initiate};
 use clap::Parser;
-use examples::{KeyOptions, Logging, Proof, Remote, TlsClientOptions};
+use examples::{KeyOptions, Logging, Remote, TlsClientOptions};
 use socket2::Socket;
 use tls_mixin::TlsStream;
 
@@ -54,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let proof = args.key.load()?;
+    let proof = args.key.load("echo")?;
     let default = args.key.default_address(args.tls.is_on());
     let server = args.connect.unwrap_or_else(|| default.into());
     let exchange = match (args.check, args.text) {
@@ -76,12 +75,16 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         examples::log_session(&address, stream.session());
         if let Some(proof) = proof {
             let proof = proof.within(stream.session());
-            authenticate(stream, socket, &proof).map_err(|error| context(&error))?;
+            proof
+                .show(stream, socket)
+                .map_err(|error| context(&error))?;
         }
         exchange.run(stream, TlsStream::finish_shared)
     } else {
         if let Some(proof) = proof {
-            authenticate(socket, socket, &proof).map_err(|error| context(&error))?;
+            proof
+                .show(socket, socket)
+                .map_err(|error| context(&error))?;
         }
         exchange.run(socket, |socket| socket.shutdown(Shutdown::Write))
     };
@@ -90,22 +93,6 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         println!("{received} bytes came back right");
     }
     Ok(())
-}
-
-/// Proves to the server that we know the key, and has it prove the same where that is asked for.
-fn authenticate(
-    stream: impl Read + Write,
-    socket: &Socket,
-    proof: &Proof,
-) -> Result<(), auth_hmac::Error> {
-    // How often the driver looks at the clock.
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let mut stream = Untimed(stream);
-    match proof {
-        Proof::Challenge(key, options) => answer(&mut stream, key, options)?,
-        Proof::Mutual(key, options) => initiate(&mut stream, key, options).map(drop)?,
-    }
-    Ok(socket.set_read_timeout(None)?)
 }
 
 /// What is sent, and where the answer goes.

@@ -33,14 +33,13 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use auth_hmac::blocking::{Untimed, challenge, respond};
-use auth_hmac::{AuthError, Challenge, Handshake, fresh_nonce};
 use bytes::Bytes;
 use cidr::{AccessList, Cidr};
 use clap::Parser;
 use event_loop::{Closed, Context, Options, Outgoing, Peer, StreamHandler};
 use examples::{
-    Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Place, Proof, Serving, Strategy, TlsServer,
-    TlsServerOptions,
+    Address, HANDSHAKE_TIMEOUT, KeyOptions, Logging, Login, Place, Proof, Serving, Strategy,
+    TlsServer, TlsServerOptions,
 };
 use framing::blocking::FrameStream;
 use framing::{Decoder, Delimiter, FrameError, Pattern};
@@ -94,7 +93,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let access = AccessList::default().allow(args.allow).deny(args.deny);
     let service = Arc::new(Service {
         tls: args.tls.load(strategy)?,
-        proof: args.key.load()?.map(Arc::new),
+        proof: args.key.load("echo")?.map(Arc::new),
         lines: args.lines,
     });
     let default = args.key.default_address(args.tls.is_on());
@@ -445,51 +444,6 @@ impl Conversation {
     }
 }
 // ANCHOR_END: loop
-
-/// A client that proves itself to the event loop, in either way.
-enum Login {
-    Challenge(Challenge),
-    Handshake(Box<Handshake>),
-}
-
-impl Login {
-    fn begin(proof: &Proof) -> io::Result<Self> {
-        let nonce = fresh_nonce()?;
-        Ok(match proof {
-            Proof::Challenge(key, options) => {
-                Self::Challenge(Challenge::asker(key, options, nonce))
-            }
-            Proof::Mutual(key, options) => {
-                let handshake = Handshake::responder(&key.clone().into(), options, nonce);
-                Self::Handshake(Box::new(handshake))
-            }
-        })
-    }
-
-    /// Takes what belongs to the login; returns how much that is.
-    fn receive(&mut self, bytes: &[u8]) -> usize {
-        match self {
-            Self::Challenge(challenge) => challenge.receive(bytes),
-            Self::Handshake(handshake) => handshake.receive(bytes),
-        }
-    }
-
-    fn transmit(&mut self, out: &mut Outgoing) {
-        let mut message = Vec::new();
-        match self {
-            Self::Challenge(challenge) => challenge.poll_transmit(&mut message),
-            Self::Handshake(handshake) => handshake.poll_transmit(&mut message),
-        };
-        out.write(&message);
-    }
-
-    fn is_proven(&mut self) -> Result<bool, AuthError> {
-        match self {
-            Self::Challenge(challenge) => challenge.poll_event().map(|event| event.is_some()),
-            Self::Handshake(handshake) => handshake.poll_event().map(|event| event.is_some()),
-        }
-    }
-}
 
 /// Not `Pattern::Lines`, which takes off a carriage return too.
 fn end_of_line() -> Pattern {

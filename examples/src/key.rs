@@ -1,10 +1,14 @@
 use std::error::Error;
 use std::fmt;
+use std::io::{Read, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
+use auth_hmac::blocking::{Untimed, answer, initiate};
 use auth_hmac::{ChallengeKey, ChallengeOptions, HandshakeOptions, Key};
+use socket2::Socket;
 use tls_mixin::Session;
 
 use crate::{Address, HANDSHAKE_TIMEOUT};
@@ -45,6 +49,23 @@ impl Proof {
         }
         proof
     }
+
+    /// Proves to a server that we know the key, and has it prove the same where that is asked for. `socket` is
+    /// what is below `stream`, or the same.
+    ///
+    /// # Errors
+    ///
+    /// The server does not know the key, or is not convinced that we do, or the stream fails.
+    pub fn show(&self, stream: impl Read + Write, socket: &Socket) -> Result<(), auth_hmac::Error> {
+        // How often the driver looks at the clock.
+        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let mut stream = Untimed(stream);
+        match self {
+            Self::Challenge(key, options) => answer(&mut stream, key, options)?,
+            Self::Mutual(key, options) => initiate(&mut stream, key, options).map(drop)?,
+        }
+        Ok(socket.set_read_timeout(None)?)
+    }
 }
 
 impl KeyOptions {
@@ -61,12 +82,12 @@ impl KeyOptions {
         Address::Tcp((Ipv4Addr::LOCALHOST, port).into())
     }
 
-    /// How a client proves itself, if it has to.
+    /// How a client proves itself, if it has to. A proof by both sides is worth nothing for another `service`.
     ///
     /// # Errors
     ///
     /// Why the file can't be read, or the key not be used. The key is not in the text.
-    pub fn load(&self) -> Result<Option<Proof>, Box<dyn Error>> {
+    pub fn load(&self, service: &str) -> Result<Option<Proof>, Box<dyn Error>> {
         let secret = match (&self.authkey, &self.authkey_file) {
             (Some(Text(text)), _) => text.clone().into_bytes(),
             (None, Some(path)) => {
@@ -84,7 +105,7 @@ impl KeyOptions {
         if self.mutual {
             let options = HandshakeOptions {
                 timeout,
-                context: b"echo".into(),
+                context: service.as_bytes().into(),
                 ..HandshakeOptions::default()
             };
             return Ok(Some(Proof::Mutual(Key::new("", secret)?, options)));

@@ -40,6 +40,7 @@ mod handover;
 mod key;
 pub mod kv;
 mod logging;
+mod login;
 mod serving;
 mod stopping;
 mod summary;
@@ -59,6 +60,7 @@ pub use gate::{Desk, Gate, Limit};
 pub use handover::Place;
 pub use key::{KeyOptions, Proof};
 pub use logging::Logging;
+pub use login::{Guarded, Login};
 pub use serving::{
     HANDSHAKE_TIMEOUT, Serving, Strategy, seconds, serve, serve_on_a_loop, serve_on_tokio,
 };
