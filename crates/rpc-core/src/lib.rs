@@ -40,10 +40,11 @@ pub use arguments::{
 pub use codec::{ArgumentReader, ArgumentWriter, Codec};
 pub use context::Context;
 pub use dialect::{Dialect, Driver};
-pub use error::Error;
+pub use error::{Error, Reason, Violation};
 pub use fault::{Fault, Kind};
 pub use function::{AsyncFunction, Function, FunctionWithContext, Parameters, Reply, Signature};
 pub use guard::{Budget, DecodeError, DecodeLimits, Guarded};
 pub use job::{Answer, Job, JobId, Metadata, Work};
+pub use options::Options;
 pub use registry::{Call, Invoked, Registered, Registry};
 pub use value::Value;
