@@ -47,6 +47,7 @@ mod postcard;
 /// read. Who signs or hashes encoded values does that with the bytes as they arrived.
 ///
 /// ```
+/// # #[cfg(feature = "postcard")] {
 /// use rpc_core::{Codec, DecodeError, DecodeLimits, Encode};
 ///
 /// let mut bytes = Vec::new();
@@ -59,6 +60,7 @@ mod postcard;
 /// bytes.push(0);
 /// let read = Codec::Postcard.decode::<(String, i64)>(&bytes, &limits);
 /// assert_eq!(read, Err(DecodeError::TrailingBytes { left: 1 }));
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,8 +9,8 @@ mod visit;
 
 /// What a decoder lets a peer do.
 ///
-/// Depth is counted in lists, maps, structs, tuples, and in what may hold one: `Some`, newtypes and the variants
-/// of enums. What is directly inside one of the latter counts as one with it, so `Option<Vec<T>>` is one level.
+/// Each list, map, struct and tuple is one level of depth. `Some`, newtypes and variants of enums count as one with
+/// the list or struct directly inside them, so `Option<Vec<T>>` is one level; directly inside one another, each is one.
 ///
 /// Elements are those of lists and the pairs of maps, in the whole message. The fields of a struct or a tuple are
 /// no elements, and neither are single bytes: their number is bounded by the bytes that arrive.
@@ -108,12 +108,14 @@ impl de::Error for DecodeError {
 /// use rpc_core::{DecodeError, DecodeLimits};
 /// use serde::Deserialize;
 ///
+/// # #[cfg(feature = "json")] {
 /// let json = "[[[1], [2]]]";
 /// let limits = DecodeLimits { max_depth: 2, ..DecodeLimits::default() };
 /// let budget = limits.budget(json.len());
 /// let mut deserializer = serde_json::Deserializer::from_str(json);
 /// let read = Vec::<Vec<Vec<u8>>>::deserialize(budget.guard(&mut deserializer));
 /// assert_eq!(read, Err(DecodeError::TooDeep { limit: 2 }));
+/// # }
 /// ```
 pub struct Budget {
     limits: DecodeLimits,
@@ -200,7 +202,7 @@ struct Place<'g> {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
-    /// Directly inside an option, a newtype or a variant, which has been counted.
+    /// Directly inside an option, a newtype or a variant, which has not been counted.
     Inside,
     /// An element of a list, which has been counted.
     Element,
@@ -212,15 +214,15 @@ enum Role {
 impl<'g> Place<'g> {
     /// Into a list, a map, a tuple or a struct.
     fn container(self) -> Result<Self, DecodeError> {
-        match self.role {
-            Role::Inside => Ok(self.with(Role::Other)),
-            Role::Element | Role::Key | Role::Other => Ok(self.deeper()?.with(Role::Other)),
-        }
+        Ok(self.deeper()?.with(Role::Other))
     }
 
     /// Into an option, a newtype or a variant.
     fn inside(self) -> Result<Self, DecodeError> {
-        Ok(self.deeper()?.with(Role::Inside))
+        match self.role {
+            Role::Inside => self.deeper(),
+            Role::Element | Role::Key | Role::Other => Ok(self.with(Role::Inside)),
+        }
     }
 
     fn deeper(mut self) -> Result<Self, DecodeError> {

@@ -47,4 +47,4 @@ pub use guard::{Budget, DecodeError, DecodeLimits, Guarded};
 pub use job::{Answer, Job, JobId, Metadata, Work};
 pub use options::Options;
 pub use registry::{Call, Invoked, Registered, Registry};
-pub use value::Value;
+pub use value::{Value, ValueError};

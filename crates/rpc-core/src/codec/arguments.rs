@@ -123,6 +123,7 @@ impl<'de> DeserializeSeed<'de> for Erased<'_, '_> {
 /// Appends the arguments of a call to a buffer and remembers their names, which travel elsewhere.
 ///
 /// ```
+/// # #[cfg(feature = "json")] {
 /// use rpc_core::{ArgumentWriter, Arguments, Codec, ToArguments};
 ///
 /// let mut body = Vec::new();
@@ -130,6 +131,7 @@ impl<'de> DeserializeSeed<'de> for Erased<'_, '_> {
 /// Arguments::new().positional(&2).keyword("y", &3).write(&mut writer)?;
 /// assert_eq!(writer.finish(), (1, vec!["y".to_owned()]));
 /// assert_eq!(body, b"[2,3]");
+/// # }
 /// # Ok::<(), rpc_core::EncodeError>(())
 /// ```
 #[derive(Debug)]

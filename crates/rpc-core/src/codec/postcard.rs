@@ -1,5 +1,5 @@
 use ::postcard::ser_flavors::Flavor;
-use ::postcard::{Deserializer, Result, serialize_with_flavor};
+use ::postcard::{Deserializer, Error, Result, serialize_with_flavor};
 use serde::de::DeserializeSeed;
 
 use crate::EncodeError;
@@ -18,7 +18,13 @@ pub(super) fn write(
     value: &dyn erased_serde::Serialize,
     out: &mut Vec<u8>,
 ) -> std::result::Result<(), EncodeError> {
-    serialize_with_flavor(value, Out(out)).map_err(|error| EncodeError(error.to_string()))
+    serialize_with_flavor(value, Out(out)).map_err(|error| {
+        EncodeError(match error {
+            // Postcard doesn't keep why.
+            Error::SerdeSerCustom => "a value refuses to be written: too deep, perhaps".to_owned(),
+            error => error.to_string(),
+        })
+    })
 }
 
 struct Out<'a>(&'a mut Vec<u8>);

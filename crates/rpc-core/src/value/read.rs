@@ -1,0 +1,264 @@
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
+
+use super::{Value, json};
+
+impl<'de> Deserialize<'de> for Value {
+    /// # Errors
+    /// What the deserialiser says, or that there are more than [`Value::MAX_DEPTH`] levels.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Reader {
+            levels: Self::MAX_DEPTH,
+            is_readable: deserializer.is_human_readable(),
+        }
+        .deserialize(deserializer)
+    }
+}
+
+/// Reads a value that may have so many levels.
+#[derive(Clone, Copy)]
+struct Reader {
+    levels: usize,
+    is_readable: bool,
+}
+
+impl Reader {
+    fn inside<E: Error>(self) -> Result<Self, E> {
+        match self.levels.checked_sub(1) {
+            Some(levels) => Ok(Self { levels, ..self }),
+            None => Err(E::custom(format_args!(
+                "a value is nested deeper than {} levels",
+                Value::MAX_DEPTH
+            ))),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.is_readable {
+            deserializer.deserialize_any(self)
+        } else {
+            deserializer.deserialize_enum("Value", VARIANTS, self)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
+        self.inside()?.deserialize(inner)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
+        self.inside()?.deserialize(inner)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Int(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i128<E: Error>(self, value: i128) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u128<E: Error>(self, value: u128) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Value, E> {
+        Ok(Value::Bytes(bytes.to_owned()))
+    }
+
+    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Value, E> {
+        Ok(Value::Bytes(bytes))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inside = self.inside()?;
+        let mut items = Vec::with_capacity(reserved(seq.size_hint()));
+        while let Some(item) = seq.next_element_seed(inside)? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inside = self.inside()?;
+        let mut pairs = Vec::with_capacity(reserved(map.size_hint()));
+        while let Some(key) = map.next_key_seed(inside)? {
+            pairs.push((key, map.next_value_seed(inside)?));
+        }
+        if self.is_readable
+            && let [(Value::Text(key), value)] = pairs.as_mut_slice()
+            && let Some(name) = key.strip_prefix('$')
+        {
+            return Ok(json::meaning(name, std::mem::take(value)));
+        }
+        Ok(Value::Map(pairs))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
+        let (variant, content) = data.variant()?;
+        match variant {
+            Variant::Null => content.unit_variant().map(|()| Value::Null),
+            Variant::Bool => content.newtype_variant().map(Value::Bool),
+            Variant::Int => content.newtype_variant().map(Value::Int),
+            Variant::Float => content.newtype_variant().map(Value::Float),
+            Variant::Text => content.newtype_variant().map(Value::Text),
+            Variant::Bytes => content.newtype_variant_seed(Bytes(self)),
+            Variant::List => content.newtype_variant_seed(List(self)),
+            Variant::Map => content.newtype_variant_seed(Map(self)),
+            Variant::Tagged => content.tuple_variant(2, Tagged(self.inside()?)),
+        }
+    }
+}
+
+struct Bytes(Reader);
+
+impl<'de> DeserializeSeed<'de> for Bytes {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_byte_buf(self.0)
+    }
+}
+
+struct List(Reader);
+
+impl<'de> DeserializeSeed<'de> for List {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_seq(self.0)
+    }
+}
+
+struct Map(Reader);
+
+impl<'de> DeserializeSeed<'de> for Map {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_map(self.0)
+    }
+}
+
+struct Tagged(Reader);
+
+impl<'de> Visitor<'de> for Tagged {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name and a value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let short = |len| A::Error::invalid_length(len, &"a name and a value");
+        let name = seq.next_element::<String>()?.ok_or_else(|| short(0))?;
+        let value = seq.next_element_seed(self.0)?.ok_or_else(|| short(1))?;
+        Ok(Value::Tagged(name, Box::new(value)))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Variant {
+    Null,
+    Bool,
+    Int,
+    Float,
+    Text,
+    Bytes,
+    List,
+    Map,
+    Tagged,
+}
+
+const ORDER: [Variant; 9] = [
+    Variant::Null,
+    Variant::Bool,
+    Variant::Int,
+    Variant::Float,
+    Variant::Text,
+    Variant::Bytes,
+    Variant::List,
+    Variant::Map,
+    Variant::Tagged,
+];
+
+const VARIANTS: &[&str] = &[
+    "Null", "Bool", "Int", "Float", "Text", "Bytes", "List", "Map", "Tagged",
+];
+
+impl<'de> Deserialize<'de> for Variant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(Name)
+    }
+}
+
+struct Name;
+
+impl Visitor<'_> for Name {
+    type Value = Variant;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name or the number of a variant")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Variant, E> {
+        usize::try_from(number)
+            .ok()
+            .and_then(|at| ORDER.get(at).copied())
+            .ok_or_else(|| E::custom(format_args!("there is no variant {number}")))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Variant, E> {
+        let at = VARIANTS.iter().position(|&variant| variant == name);
+        at.map(|at| ORDER[at])
+            .ok_or_else(|| E::unknown_variant(name, VARIANTS))
+    }
+}
+
+/// How much room to make for what is announced: not more than a few pages.
+fn reserved(announced: Option<usize>) -> usize {
+    announced.map_or(0, |len| len.min(1024))
+}
