@@ -37,6 +37,7 @@ mod value;
 pub use arguments::{
     ArgumentSink, ArgumentSource, Arguments, Encode, EncodeError, ReadValue, Slot, ToArguments,
 };
+pub use client::{Client, Pending};
 pub use codec::{ArgumentReader, ArgumentWriter, Codec};
 pub use context::Context;
 pub use dialect::{Dialect, Driver};

@@ -220,6 +220,14 @@ impl Peer {
         matches!(self.session.state, State::Open(_))
     }
 
+    /// Whether calls can be made, as far as is known here: the conversation goes on, and neither end is closing.
+    pub(crate) fn is_callable(&self) -> bool {
+        !matches!(
+            self.check_callable(),
+            Err(Error::NotOpen | Error::Closing | Error::Lost { .. })
+        )
+    }
+
     /// The fingerprint of the peer's registry, once it is known.
     #[must_use]
     pub fn peer_fingerprint(&self) -> Option<u64> {
