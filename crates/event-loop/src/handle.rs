@@ -74,6 +74,22 @@ impl<M> Handle<M> {
         Ok(())
     }
 
+    /// Sends a message as [`post`](Self::post) does, however many wait already: a wake-up that must not get lost.
+    /// The sender keeps the queue bounded by having no more than one such message on its way, and begins when the
+    /// handler's connection is there.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError::Gone`] when the loop is gone.
+    pub fn post_beyond_limit(&self, key: Key, message: M) -> Result<(), PostError<M>> {
+        let inbox = self.shared.lock();
+        if inbox.is_closed {
+            return Err(PostError::Gone(message));
+        }
+        self.shared.push(inbox, Command::Message(key, message));
+        Ok(())
+    }
+
     /// Stops the loop as [`EventLoop::stop`](crate::EventLoop::stop) does.
     pub fn stop(&self, grace: Duration) {
         self.shared

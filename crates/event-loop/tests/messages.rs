@@ -425,3 +425,42 @@ fn a_full_message_queue_gives_the_message_back() {
     drop(event_loop);
     assert_eq!(handle.post(key, 4), Err(PostError::Gone(4)));
 }
+
+#[test]
+fn a_wake_up_gets_through_when_the_queue_is_full() {
+    struct Heard(Rc<RefCell<Vec<u8>>>);
+    impl StreamHandler<u8> for Heard {
+        fn received(&mut self, _: &[u8], _: &mut Outgoing, _: &mut Context<'_, u8>) {}
+
+        fn message(&mut self, message: u8, _: &mut Outgoing, _: &mut Context<'_, u8>) {
+            self.0.borrow_mut().push(message);
+        }
+    }
+    let sim = Sim::new();
+    let options = LoopOptions {
+        message_queue: 1,
+        ..LoopOptions::default()
+    };
+    let mut event_loop: EventLoop<u8> = EventLoop::simulated(&sim, options).unwrap();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let (socket, _peer) = sim.stream();
+    let key = event_loop
+        .add_stream(socket, Options::default(), Heard(Rc::clone(&heard)))
+        .unwrap();
+    event_loop.turn(None).unwrap();
+    let handle = event_loop.handle();
+    handle.post(key, 1).unwrap();
+    assert_eq!(
+        handle.post(key, 2),
+        Err(PostError::Full {
+            message: 2,
+            limit: 1
+        })
+    );
+    handle.post_beyond_limit(key, 3).unwrap();
+    event_loop.turn(None).unwrap();
+    assert_eq!(*heard.borrow(), [1, 3]);
+
+    drop(event_loop);
+    assert_eq!(handle.post_beyond_limit(key, 4), Err(PostError::Gone(4)));
+}
