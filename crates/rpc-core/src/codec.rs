@@ -7,6 +7,8 @@ use serde::de::DeserializeSeed;
 
 use crate::{Budget, DecodeError, DecodeLimits, Encode, EncodeError};
 
+#[cfg(feature = "json")]
+pub(crate) use arguments::Erased;
 pub use arguments::{ArgumentReader, ArgumentWriter};
 
 mod arguments;
@@ -168,7 +170,7 @@ impl Codec {
     }
 
     /// Reads a value from the front of `bytes`; with it, how many bytes it took.
-    fn read<'de, S: DeserializeSeed<'de>>(
+    pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
         self,
         seed: S,
         bytes: &'de [u8],

@@ -109,7 +109,7 @@ fn fault(error: &DecodeError) -> Fault {
 }
 
 /// A seed that hands the deserialiser on to whoever knows the type.
-struct Erased<'a, 'r>(&'a mut ReadValue<'r>);
+pub(crate) struct Erased<'a, 'r>(pub(crate) &'a mut ReadValue<'r>);
 
 impl<'de> DeserializeSeed<'de> for Erased<'_, '_> {
     type Value = ();

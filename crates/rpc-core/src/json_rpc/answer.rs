@@ -93,7 +93,10 @@ impl Error<'_> {
         if serde_json::to_writer(&mut *out, self).is_err() {
             // Only the data of a fault may be something that JSON can't express.
             out.truncate(start);
-            let bare = Error { data: None, ..*self };
+            let bare = Error {
+                data: None,
+                ..*self
+            };
             let _ = serde_json::to_writer(&mut *out, &bare);
         }
         finish(id, out);

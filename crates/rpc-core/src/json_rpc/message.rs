@@ -108,7 +108,8 @@ impl<'a> Members<'a> {
         match self.version {
             Some(r#""2.0""#) => {}
             Some(text) if string(text).is_some_and(|version| version == "2.0") => {}
-            _ => return invalid(Some("the member jsonrpc is not \"2.0\"")),
+            Some(_) => return invalid(Some("the member jsonrpc is not \"2.0\"")),
+            None => return invalid(None),
         }
         let Some(method) = self.method.and_then(string) else {
             return invalid(None);

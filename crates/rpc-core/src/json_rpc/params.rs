@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::message::{BLANKS, string};
-use crate::guard::Budget;
-use crate::{ArgumentSource, DecodeLimits, Fault, ReadValue, Slot};
+use crate::codec::Erased;
+use crate::{ArgumentSource, Budget, Codec, DecodeError, DecodeLimits, Fault, ReadValue, Slot};
 
 /// Walks over an array or object that is known to be JSON.
 #[derive(Debug)]
@@ -46,27 +46,27 @@ impl ArgumentSource for Params<'_> {
             return Ok(Some(Slot::Positional));
         }
         let name = self.take(string_len(self.rest.as_bytes()));
-        self.name =
-            string(name).ok_or_else(|| Fault::wrong_arguments("a name of an argument is no text"))?;
+        self.name = string(name)
+            .ok_or_else(|| Fault::wrong_arguments("a name of an argument is no text"))?;
         self.take(":".len());
         Ok(Some(Slot::Keyword(&self.name)))
     }
 
     fn value(&mut self, read: &mut ReadValue<'_>) -> Result<(), Fault> {
         let text = self.take(value_len(self.rest.as_bytes()));
-        let mut json = serde_json::Deserializer::from_str(text);
-        let mut erased = <dyn erased_serde::Deserializer<'_>>::erase(self.budget.guard(&mut json));
-        let done = read(&mut erased).map_err(|error| complaint(&error.to_string()));
-        drop(erased);
-        done.and_then(|()| json.end().map_err(|error| complaint(&error.to_string())))
+        let done = Codec::Json.read(Erased(read), text.as_bytes(), &self.budget);
+        done.map(|_| ()).map_err(|error| complaint(&error))
     }
 }
 
 /// What is wrong with an argument, without the line and column that mean nothing to the caller, and without
 /// all of a text that is in the wrong place.
-fn complaint(error: &str) -> Fault {
+fn complaint(error: &DecodeError) -> Fault {
     const LONGEST: usize = 200;
-    let text = error.rfind(" at line ").map_or(error, |end| &error[..end]);
+    let error = error.to_string();
+    let text = error
+        .rfind(" at line ")
+        .map_or(&*error, |end| &error[..end]);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => Fault::wrong_arguments(format!("{}…", &text[..end])),
         None => Fault::wrong_arguments(text),

@@ -42,9 +42,6 @@ pub struct Peer {
     is_exhausted: bool,
 }
 
-/// With so many calls that nobody has fetched, the lines behind them wait.
-const MAX_READY: usize = 64;
-
 impl Peer {
     /// Makes the answering end of a connection.
     #[must_use]
@@ -74,7 +71,7 @@ impl Peer {
 
     /// Takes the lines in `bytes`, and those kept from before, as long as their answers find room.
     fn take_lines(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), FrameError> {
-        while self.output.len() < self.max_queued && self.responder.ready() < MAX_READY {
+        while self.output.len() < self.max_queued.max(1) {
             let Some(line) = self.decoder.decode(&mut bytes)? else {
                 self.is_exhausted = self.has_ended;
                 return Ok(());
@@ -114,6 +111,10 @@ impl Dialect for Peer {
     }
 
     fn next_job(&mut self) -> Option<Job> {
+        // As with lines: what would only wait to be sent is not begun.
+        if self.output.len() >= self.max_queued.max(1) {
+            return None;
+        }
         self.responder.next_job()
     }
 
@@ -135,7 +136,11 @@ impl Dialect for Peer {
             )),
             _ => Ok(result),
         });
-        if let Some(_) = self.responder.complete(job, answer, &mut self.output) {
+        if self
+            .responder
+            .complete(job, answer, &mut self.output)
+            .is_some()
+        {
             end_line(&mut self.output, start);
         }
     }

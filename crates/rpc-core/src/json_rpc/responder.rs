@@ -10,7 +10,7 @@ use super::answer::{
 };
 use super::message::{Batch, NULL, Refusal, Request, is_batch};
 use super::params::Params;
-use crate::{Answer, Call, Codec, Context, Fault, Invoked, Job, JobId, Kind, Registry};
+use crate::{Answer, Call, Codec, Context, Fault, Invoked, Job, JobId, Kind, Registry, Work};
 
 /// Answers messages, one by one, wherever they come from: [`Peer`](super::Peer) gives it lines, an HTTP server would
 /// give it the bodies of requests.
@@ -44,6 +44,8 @@ pub struct Responder {
     ready: VecDeque<Job>,
     cancelled: VecDeque<JobId>,
     last: u64,
+    /// How many of those that run are not quick.
+    slow: usize,
     /// The bytes of the requests that run.
     backlog: usize,
     is_draining: bool,
@@ -70,6 +72,7 @@ struct Running {
     deadline: Option<Instant>,
     /// Where its answer belongs; a notification's belongs nowhere.
     place: Option<Place>,
+    is_slow: bool,
     /// How many bytes of the backlog it is.
     len: usize,
 }
@@ -111,6 +114,7 @@ impl Responder {
             ready: VecDeque::new(),
             cancelled: VecDeque::new(),
             last: 0,
+            slow: 0,
             backlog: 0,
             is_draining: false,
         }
@@ -159,6 +163,7 @@ impl Responder {
         out: &mut Vec<u8>,
     ) -> Option<ExchangeId> {
         let running = self.running.remove(&job)?;
+        self.slow -= usize::from(running.is_slow);
         self.backlog -= running.len;
         let Place {
             id,
@@ -218,11 +223,6 @@ impl Responder {
         self.running.len()
     }
 
-    /// How many calls were not yet given out.
-    pub(super) fn ready(&self) -> usize {
-        self.ready.len()
-    }
-
     pub(super) fn is_draining(&self) -> bool {
         self.is_draining
     }
@@ -257,7 +257,10 @@ impl Responder {
             let origin = Origin {
                 now,
                 batch: Some(exchange),
-                room: self.options.max_answer_len.saturating_sub(out.len() - start),
+                room: self
+                    .options
+                    .max_answer_len
+                    .saturating_sub(out.len() - start),
             };
             let reply = self.receive_request(entry, origin, out);
             running += usize::from(matches!(reply, Reply::Pending(_)));
@@ -300,40 +303,16 @@ impl Responder {
         out: &mut Vec<u8>,
     ) -> Reply {
         let start = out.len();
-        let deadline = self
-            .options
-            .call_timeout
-            .and_then(|timeout| origin.now.checked_add(timeout));
         if request.id.is_some() {
             out.extend_from_slice(BEFORE_RESULT);
         }
         let before_result = out.len();
-        let done = match self.invoke(request, deadline, out) {
+        let done = match self.invoke(request, origin.now, out) {
             Invoked::Done(done) => done,
-            Invoked::Later(work, context) => match self.admit(len) {
+            Invoked::Later(work, context) => match self.admit(&work, len) {
                 Ok(()) => {
                     out.truncate(start);
-                    let job = JobId(self.next());
-                    let exchange = origin.batch.unwrap_or(ExchangeId(job.0));
-                    let place = request.id.map(|id| Place {
-                        id: id.into(),
-                        exchange,
-                        is_in_batch: origin.batch.is_some(),
-                    });
-                    let reply = match place {
-                        Some(_) => Reply::Pending(exchange),
-                        None => Reply::Nothing,
-                    };
-                    let running = Running {
-                        context,
-                        deadline,
-                        place,
-                        len,
-                    };
-                    self.backlog += len;
-                    self.running.insert(job, running);
-                    self.ready.push_back(Job { id: job, work });
-                    return reply;
+                    return self.begin(request, work, context, len, origin);
                 }
                 Err(fault) => Err(fault),
             },
@@ -353,12 +332,7 @@ impl Responder {
         Reply::Answered
     }
 
-    fn invoke(
-        &self,
-        request: &Request<'_>,
-        deadline: Option<Instant>,
-        out: &mut Vec<u8>,
-    ) -> Invoked {
+    fn invoke(&self, request: &Request<'_>, now: Instant, out: &mut Vec<u8>) -> Invoked {
         let name = &*request.method;
         if self.is_draining {
             return Invoked::Done(Err(Fault::of(
@@ -371,7 +345,7 @@ impl Responder {
         }
         let call = Call {
             name,
-            deadline,
+            deadline: self.deadline(now),
             ..Call::default()
         };
         let mut params = Params::new(request.params, &self.options.decode_limits());
@@ -380,14 +354,50 @@ impl Responder {
             .invoke(call, &mut params, encode, &self.connection, out)
     }
 
+    /// Keeps a call for the driver.
+    fn begin(
+        &mut self,
+        request: &Request<'_>,
+        work: Work,
+        context: Context,
+        len: usize,
+        origin: Origin,
+    ) -> Reply {
+        let job = JobId(self.next());
+        let exchange = origin.batch.unwrap_or(ExchangeId(job.0));
+        let place = request.id.map(|id| Place {
+            id: id.into(),
+            exchange,
+            is_in_batch: origin.batch.is_some(),
+        });
+        let reply = match place {
+            Some(_) => Reply::Pending(exchange),
+            None => Reply::Nothing,
+        };
+        let is_slow = !matches!(work, Work::Quick(_));
+        let running = Running {
+            deadline: context.deadline(),
+            context,
+            place,
+            is_slow,
+            len,
+        };
+        self.slow += usize::from(is_slow);
+        self.backlog += len;
+        self.running.insert(job, running);
+        self.ready.push_back(Job { id: job, work });
+        reply
+    }
+
     /// Whether one more call, of a request of `len` bytes, may run.
-    fn admit(&self, len: usize) -> Result<(), Fault> {
+    fn admit(&self, work: &Work, len: usize) -> Result<(), Fault> {
         let Options {
             max_in_flight,
             max_backlog,
             ..
         } = self.options;
-        if self.running.len() >= max_in_flight {
+        // Those that are quick run before anything else arrives.
+        if self.slow >= max_in_flight && !matches!(work, Work::Quick(_)) {
             let text = format!("{max_in_flight} calls run already, which is the limit");
             return Err(Fault::of(Kind::Overloaded, text));
         }
@@ -399,6 +409,10 @@ impl Responder {
             return Err(Fault::of(Kind::Overloaded, text));
         }
         Ok(())
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        now.checked_add(self.options.call_timeout?)
     }
 
     fn next(&mut self) -> u64 {
