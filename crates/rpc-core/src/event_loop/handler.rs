@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,13 +17,14 @@ pub struct Handler<D: Dialect> {
     bell: Arc<Bell>,
     jobs: Jobs,
     /// Handed out by the dialect, not yet begun.
-    begun: Vec<Job>,
+    waiting: VecDeque<Job>,
     /// Cancelled by the dialect, not yet dropped.
     cancelled: Vec<JobId>,
     /// Answers that the dialect has not yet got.
     answers: Vec<(JobId, Answer)>,
     /// What the loop's queue had no room for.
     unsent: Bytes,
+    max_queued: usize,
     /// The dialect may have stopped in the middle of what arrived, until its answers are on their way.
     is_full: bool,
     timer: Option<(TimerKey, Instant)>,
@@ -54,10 +56,11 @@ impl<D: Dialect> Handler<D> {
             dialect,
             bell,
             jobs: Jobs::default(),
-            begun: Vec::new(),
+            waiting: VecDeque::new(),
             cancelled: Vec::new(),
             answers: Vec::new(),
             unsent: Bytes::new(),
+            max_queued: 0,
             is_full: false,
             timer: None,
             is_closing: false,
@@ -99,20 +102,23 @@ impl<D: Dialect> Handler<D> {
         cx: &mut Context<'_, M>,
     ) -> bool {
         self.jobs.poll(&self.bell, &mut self.answers);
-        let is_finished = self.exchange(out, cx);
+        let is_over = self.exchange(out, cx);
         // Without the dialect's lock: what is dropped, begun or polled here may use a client of this connection.
         for job in self.cancelled.drain(..) {
+            self.waiting.retain(|waiting| waiting.id != job);
             self.jobs.cancel(job);
         }
-        let may_be_more = self.begun.len() == MAX_BEGUN;
-        self.begin(cx);
-        if is_finished && self.unsent.is_empty() {
+        let has_room = self.has_room(out);
+        if has_room {
+            self.begin(cx);
+        }
+        if is_over && self.unsent.is_empty() {
             match &self.cause {
                 Some(cause) => out.close_because(Closed::Failed(cause.clone().into())),
                 None => out.close(),
             }
         }
-        may_be_more || !self.answers.is_empty() || self.resumes(out)
+        !self.answers.is_empty() || has_room && (self.is_full || !self.waiting.is_empty())
     }
 
     /// What needs the dialect's lock. Returns whether the connection is over when all is sent.
@@ -123,19 +129,22 @@ impl<D: Dialect> Handler<D> {
         for (job, answer) in self.answers.drain(..) {
             dialect.complete(job, answer, now);
         }
-        if self.resumes(out) {
+        if self.is_full && self.has_room(out) {
             self.is_full = false;
             self.cause = dialect.receive(&[], now).err();
         }
-        self.is_full |= dialect.output().len() >= dialect.max_queued() && self.cause.is_none();
-        self.begun
-            .extend(std::iter::from_fn(|| dialect.next_job()).take(MAX_BEGUN));
-        self.cancelled
-            .extend(std::iter::from_fn(|| dialect.next_cancelled()));
+        self.max_queued = dialect.max_queued().max(1);
+        self.is_full |= dialect.output().len() >= self.max_queued && self.cause.is_none();
         if self.unsent.is_empty() {
             self.unsent = std::mem::take(dialect.output()).into();
         }
         send(&mut self.unsent, out);
+        if self.has_room(out) {
+            let jobs = std::iter::from_fn(|| dialect.next_job());
+            self.waiting.extend(jobs.take(MAX_WAITING));
+        }
+        self.cancelled
+            .extend(std::iter::from_fn(|| dialect.next_cancelled()));
         if let Some(due) = dialect.poll_timeout() {
             set_timer(&mut self.timer, due, cx);
         }
@@ -143,8 +152,12 @@ impl<D: Dialect> Handler<D> {
         is_over && dialect.output().is_empty()
     }
 
+    /// Begins what waits, until the answers to it are enough to be sent first.
     fn begin<M: From<Message> + Send + 'static>(&mut self, cx: &mut Context<'_, M>) {
-        for Job { id, work } in self.begun.drain(..) {
+        let mut queued = 0;
+        while queued < self.max_queued
+            && let Some(Job { id, work }) = self.waiting.pop_front()
+        {
             let answer = match work {
                 Work::Quick(work) => Some(work()),
                 Work::Future(future) => self.jobs.start(id, future, &self.bell),
@@ -157,13 +170,16 @@ impl<D: Dialect> Handler<D> {
                     refused.map(|error| Err(Fault::of(Kind::Overloaded, error.to_string())))
                 }
             };
-            self.answers.extend(answer.map(|answer| (id, answer)));
+            if let Some(answer) = answer {
+                queued += answer.as_ref().map_or(0, Vec::len);
+                self.answers.push((id, answer));
+            }
         }
     }
 
-    /// Whether the dialect can go on with what arrived.
-    fn resumes(&self, out: &Outgoing) -> bool {
-        self.is_full && self.unsent.is_empty() && !out.is_above_high_water()
+    /// Whether what the dialect says next would go out.
+    fn has_room(&self, out: &Outgoing) -> bool {
+        self.unsent.is_empty() && !out.is_above_high_water()
     }
 }
 
@@ -288,5 +304,5 @@ fn lock<D>(dialect: &Mutex<D>) -> MutexGuard<'_, D> {
 
 /// How often one call of the handler goes round before others on the loop have their turn.
 const MAX_ROUNDS: usize = 64;
-/// How many jobs begin in one round.
-const MAX_BEGUN: usize = 64;
+/// How many jobs are fetched in one round.
+const MAX_WAITING: usize = 64;

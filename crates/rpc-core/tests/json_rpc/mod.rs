@@ -51,11 +51,9 @@ pub(crate) fn async_functions() -> Registry {
 /// A peer with functions of some more kinds.
 pub(crate) fn peer(options: Options) -> Peer {
     let mut registry = functions(false);
-    registry.register(
-        "echo",
-        ["value"],
-        |value: serde_json::Value| -> Result<_, Fault> { Ok(value) },
-    );
+    registry.register("echo", ["value"], |value: Value| -> Result<_, Fault> {
+        Ok(value)
+    });
     registry.register("zeros", ["count"], |count: usize| vec![0_u8; count]);
     registry.register("panics", [], || -> i64 { panic!("as it should") });
     registry.register("fails", [], || -> Result<(), Fault> {
