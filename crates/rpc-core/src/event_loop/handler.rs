@@ -11,7 +11,7 @@ use super::bell::Bell;
 use super::jobs::Jobs;
 use crate::{Answer, Dialect, Driver, Error, Fault, Job, JobId, Kind, Work};
 
-/// Carries one connection of a dialect on an event loop; see the [module](self) for what runs where.
+/// Carries one connection of a dialect on an event loop; see the [module](crate::event_loop) for what runs where.
 pub struct Handler<D: Dialect> {
     dialect: Arc<Mutex<D>>,
     bell: Arc<Bell>,
@@ -35,7 +35,33 @@ pub struct Handler<D: Dialect> {
 
 /// What this module sends to its handlers: that a future is to be polled, or what a blocking function gave.
 ///
-/// The loop's type of messages is this, or a program's own that can be made of it and be turned back into it.
+/// The loop's type of messages is this, or a program's own that can be made of it and be turned back into it:
+///
+/// ```
+/// use rpc_core::event_loop::Message;
+///
+/// enum Mine {
+///     Rpc(Message),
+///     Tick,
+/// }
+///
+/// impl From<Message> for Mine {
+///     fn from(message: Message) -> Self {
+///         Self::Rpc(message)
+///     }
+/// }
+///
+/// impl TryFrom<Mine> for Message {
+///     type Error = Mine;
+///
+///     fn try_from(message: Mine) -> Result<Self, Mine> {
+///         match message {
+///             Mine::Rpc(message) => Ok(message),
+///             Mine::Tick => Err(message),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Message(News);
 
