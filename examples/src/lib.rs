@@ -39,6 +39,7 @@ mod gate;
 mod handover;
 mod key;
 pub mod kv;
+mod kv_functions;
 mod logging;
 mod login;
 mod serving;
@@ -59,6 +60,7 @@ pub use clock::{ctime, is_ctime};
 pub use gate::{Desk, Gate, Limit};
 pub use handover::Place;
 pub use key::{KeyOptions, Proof};
+pub use kv_functions::{KvStatistics, kv_registry};
 pub use logging::Logging;
 pub use login::{Guarded, Login};
 pub use serving::{

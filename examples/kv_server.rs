@@ -1,0 +1,240 @@
+//! Keeps values under keys, for programs in any language; what it has acknowledged is on disk.
+//!
+//! ```sh
+//! cargo run --release --example kv_server -- --jsonrpc
+//! echo '{"jsonrpc": "2.0", "method": "set", "params": ["left", [1, 2.5, null]], "id": 1}' | nc -N 127.0.0.1 17002
+//! echo '{"jsonrpc": "2.0", "method": "get", "params": ["left"], "id": 1}' | nc -N 127.0.0.1 17002
+//! python3 examples/python/kv_json.py
+//! ```
+//!
+//! One registry has the functions (`examples/src/kv_functions.rs`), and each dialect serves it at an address of
+//! its own: the native protocol at `--listen`, JSON-RPC 2.0 at `--jsonrpc`, one message a line. What is set by one
+//! is read by the other. Everything runs on one event loop; writes are futures that the store's own thread wakes
+//! when it has synced them, many at a time.
+//!
+//! The lines `listening on …` come in this order: native, JSON-RPC. A key (`--authkey`) and TLS (`--tls-cert`)
+//! are the same for all dialects: whoever connects first shows that it knows the key.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cidr::{AccessList, Cidr};
+use clap::{Parser, ValueEnum};
+use event_loop::{EventLoop, Options, Peer};
+use examples::kv::{self, Durable, DurableOptions, Limits, Memory, Store};
+use examples::{
+    Address, Guarded, HANDSHAKE_TIMEOUT, KeyOptions, Listening, Logging, Proof, Strategy,
+    TlsServer, TlsServerOptions,
+};
+use rpc_core::event_loop::{Handler, Message};
+use rpc_core::{Codec, Dialect, json_rpc, native};
+use tls_mixin::Session;
+
+/// Keeps values under keys, for programs in any language
+#[derive(Parser)]
+struct Args {
+    /// Where to speak the native protocol: ADDRESS:PORT (port 0: any free one), unix:PATH or unix:@NAME
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:17001")]
+    listen: Address,
+    /// What values are encoded in there; clients must say the same
+    #[arg(long, value_enum, default_value_t = CodecName::Postcard)]
+    codec: CodecName,
+    /// Do not speak the native protocol
+    #[arg(long, requires = "jsonrpc")]
+    no_native: bool,
+    /// Speak JSON-RPC 2.0 too, one message a line [here, if it is not said where: 127.0.0.1:17002]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:17002")]
+    jsonrpc: Option<Address>,
+    /// Keep everything in memory; nothing is left when the server ends
+    #[arg(long, conflicts_with_all = ["data", "durability"])]
+    memory: bool,
+    /// The folder with the data; it is made if there is none. One server at a time
+    #[arg(long, value_name = "DIR", default_value = "./kv-data")]
+    data: PathBuf,
+    /// What an acknowledged write survives
+    #[arg(long, value_enum, default_value_t = Durability::Disk)]
+    durability: Durability,
+    /// Let clients have copies made in this folder, which they can name but not choose
+    #[arg(long, value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+    /// Serve this network, and no other that is not allowed too (may be repeated)
+    #[arg(long, value_name = "CIDR")]
+    allow: Vec<Cidr>,
+    /// Do not serve this network, even if it is in an allowed one (may be repeated)
+    #[arg(long, value_name = "CIDR")]
+    deny: Vec<Cidr>,
+    /// How many connections may be open at each address; more are turned away
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_connections: usize,
+    /// How long a connection may go without a byte either way
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = examples::seconds)]
+    idle_timeout: Duration,
+    #[command(flatten)]
+    tls: TlsServerOptions,
+    #[command(flatten)]
+    key: KeyOptions,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CodecName {
+    Postcard,
+    Bincode,
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Durability {
+    /// Everything that the disk survives
+    Disk,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    args.logging.start();
+    examples::exit_code(run(args))
+}
+
+fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let door = Rc::new(Door {
+        access: AccessList::default().allow(args.allow).deny(args.deny),
+        tls: args.tls.load(Strategy::Loop)?,
+        proof: args.key.load("kv")?,
+        options: options(args.max_connections, args.idle_timeout),
+    });
+    let store = Arc::new(if args.memory {
+        Store::new(Memory::new(), Limits::default())
+    } else {
+        let options = DurableOptions {
+            durability: args.durability.into(),
+            ..DurableOptions::default()
+        };
+        Store::new(Durable::open(&args.data, &options)?, Limits::default())
+    });
+    let registry = Arc::new(examples::kv_registry(&store, args.backup_dir));
+    examples::raise_file_limit()?;
+    let mut event_loop = EventLoop::new()?;
+    examples::stop_on_signals(&mut event_loop)?;
+
+    // ANCHOR: dialects
+    let mut listening = Vec::new();
+    if !args.no_native {
+        let (registry, options) = (
+            Arc::clone(&registry),
+            rpc_core::Options::new(args.codec.into()),
+        );
+        let peer = move || native::Peer::new(Arc::clone(&registry), options.clone());
+        listening.push(door.listen(&args.listen, &mut event_loop, peer)?);
+    }
+    if let Some(address) = args.jsonrpc {
+        let options = json_rpc::Options::default();
+        let peer = move || json_rpc::Peer::new(Arc::clone(&registry), options.clone());
+        listening.push(door.listen(&address, &mut event_loop, peer)?);
+    }
+    // ANCHOR_END: dialects
+
+    let stats = event_loop.run()?;
+    let now = store.statistics()?;
+    tracing::info!(
+        "{}; {} keys, {} writes in {} commits",
+        examples::summary(&stats),
+        now.size.keys,
+        now.writes,
+        now.commits
+    );
+    Ok(())
+}
+
+fn options(max_connections: usize, idle_timeout: Duration) -> Options {
+    Options {
+        max_connections,
+        // It would be no message of any dialect.
+        refusal: Bytes::new(),
+        handshake_timeout: HANDSHAKE_TIMEOUT,
+        idle_timeout: Some(idle_timeout),
+        // The largest answer of a dialect fits, with what waits before it.
+        max_queue_len: 16 << 20,
+        ..Options::default()
+    }
+}
+
+/// Who is let in, to whichever dialect.
+struct Door {
+    access: AccessList,
+    tls: Option<TlsServer>,
+    proof: Option<Proof>,
+    options: Options,
+}
+
+impl Door {
+    /// Listens and announces it; each client gets a conversation of its own.
+    fn listen<D: Dialect>(
+        self: &Rc<Self>,
+        address: &Address,
+        event_loop: &mut EventLoop<Message>,
+        dialect: impl Fn() -> D + Clone + 'static,
+    ) -> Result<Listening, Box<dyn Error>> {
+        let (door, options) = (Rc::clone(self), self.options.clone());
+        let Some(tls) = &self.tls else {
+            let accept = move |peer| {
+                let proof = door.proof.clone();
+                door.lets_in(peer)
+                    .then(|| Guarded::new(proof, Handler::new(dialect())))
+            };
+            return Ok(address.listen(event_loop, options, accept)?);
+        };
+        let acceptor = tls.acceptor()?;
+        let accept = move |peer| {
+            let (proof, dialect) = (door.proof.clone(), dialect.clone());
+            let begin = move |session: &Session| {
+                examples::log_session(peer, session);
+                let proof = proof.map(|proof| proof.within(session));
+                Guarded::new(proof, Handler::new(dialect()))
+            };
+            door.lets_in(peer).then(|| {
+                tls_mixin::event_loop::server(&acceptor, begin)
+                    .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
+            })
+        };
+        let address = address.clone().with_tls();
+        Ok(address.listen(event_loop, options, accept)?)
+    }
+
+    /// The access list has no say about the clients of a Unix socket.
+    fn lets_in(&self, peer: Peer) -> bool {
+        let address: Option<IpAddr> = match peer {
+            Peer::Tcp(address) => Some(address.ip()),
+            _ => None,
+        };
+        let verdict = address.map(|address| self.access.check(address));
+        let denied = verdict.filter(|verdict| !verdict.is_allowed());
+        denied
+            .inspect(|denied| tracing::warn!("{denied}"))
+            .is_none()
+    }
+}
+
+impl From<CodecName> for Codec {
+    fn from(name: CodecName) -> Self {
+        match name {
+            CodecName::Postcard => Self::Postcard,
+            CodecName::Bincode => Self::Bincode,
+            CodecName::Json => Self::Json,
+        }
+    }
+}
+
+impl From<Durability> for kv::Durability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Disk => Self::Disk,
+        }
+    }
+}
