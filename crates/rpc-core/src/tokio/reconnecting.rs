@@ -139,15 +139,20 @@ impl Reconnecting {
                 current.client = Some(client.clone());
                 return Ok(client);
             }
-            if let Some(next_attempt) = current.next_attempt {
-                sleep_until(next_attempt.min(deadline)).await;
+            let next_attempt = current.next_attempt.unwrap_or_else(Instant::now);
+            sleep_until(next_attempt.min(deadline)).await;
+            if next_attempt >= deadline {
+                return Err(current.last_error.clone().unwrap_or_else(late));
             }
             current.next_attempt = Some(Instant::now() + self.shared.pause());
             match timeout_at(deadline, (self.shared.connect)()).await {
-                Ok(Ok(client)) => current.client = Some(client),
+                Ok(Ok(client)) => {
+                    current.client = Some(client);
+                    current.last_error = None;
+                }
                 Ok(Err(error)) if is_passing(&error) => current.last_error = Some(error),
                 Ok(Err(error)) => return Err(error),
-                Err(_elapsed) => return Err(current.last_error.take().unwrap_or_else(late)),
+                Err(_elapsed) => return Err(current.last_error.clone().unwrap_or_else(late)),
             }
         }
     }
