@@ -24,10 +24,12 @@ struct Servers {
     times: Arc<Mutex<Vec<Instant>>>,
     /// How many attempts from now on fail.
     failing: Arc<AtomicUsize>,
-    last: Arc<Mutex<Option<JoinHandle<Result<(), Error>>>>>,
+    last: Arc<Mutex<Option<Serving>>>,
     runs: Arc<AtomicUsize>,
     drains: Arc<Notify>,
 }
+
+type Serving = JoinHandle<Result<(), Error>>;
 
 impl Servers {
     fn client(&self) -> Reconnecting {
