@@ -3,6 +3,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::Fault;
+use crate::codec::{Codec, Encoded};
 
 /// Arguments as they arrive: a dialect gives them one after the other, so that formats which don't describe
 /// themselves work like those which do.
@@ -19,6 +20,13 @@ pub trait ArgumentSource {
     /// # Errors
     /// [`Kind::WrongArguments`](crate::Kind::WrongArguments), with what `read` or the format complained of.
     fn value(&mut self, read: &mut ReadValue<'_>) -> Result<(), Fault>;
+
+    /// All arguments together, if they are positional and encoded by the crate's own means: a function, which knows
+    /// their types, then reads them itself, in a third of the time. It is read either so or one by one.
+    #[doc(hidden)]
+    fn encoded(&mut self) -> Option<Encoded<'_>> {
+        None
+    }
 }
 
 /// Reads one value from whatever format it arrived in.
@@ -54,6 +62,13 @@ pub trait ArgumentSink {
         name: Option<&str>,
         value: &dyn erased_serde::Serialize,
     ) -> Result<(), EncodeError>;
+
+    /// As for [`ArgumentSource::encoded`]: where `count` positional arguments are to be appended.
+    #[doc(hidden)]
+    fn encoded(&mut self, count: usize) -> Option<(Codec, &mut Vec<u8>)> {
+        let _ = count;
+        None
+    }
 }
 
 /// Arguments with names, without, or mixed.
@@ -119,9 +134,16 @@ macro_rules! tuples {
         impl<$($name: Serialize),*> ToArguments for ($($name,)*) {
             #[allow(non_snake_case, reason = "a type and its value share a letter")]
             fn write(&self, sink: &mut dyn ArgumentSink) -> Result<(), EncodeError> {
+                const COUNT: usize = 0 $(+ { let _ = stringify!($name); 1 })*;
                 let ($($name,)*) = self;
-                $(sink.value(None, $name)?;)*
-                let _ = sink;
+                match sink.encoded(COUNT) {
+                    Some((_codec, _out)) => {
+                        $(_codec.write($name, _out)?;)*
+                    }
+                    None => {
+                        $(sink.value(None, $name)?;)*
+                    }
+                }
                 Ok(())
             }
         }
@@ -149,6 +171,12 @@ pub trait Encode: Sync {
         value: &dyn erased_serde::Serialize,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError>;
+
+    /// As for [`ArgumentSource::encoded`]: the codec, if this is one.
+    #[doc(hidden)]
+    fn codec(&self) -> Option<Codec> {
+        None
+    }
 }
 
 /// A value that can't be expressed in the format it should go out in.

@@ -2,14 +2,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::Deserialize;
 use serde::de::DeserializeSeed;
+use serde::{Deserialize, Serialize};
 
 use crate::{Budget, DecodeError, DecodeLimits, Encode, EncodeError};
 
 #[cfg(feature = "json")]
 pub(crate) use arguments::Erased;
-pub use arguments::{ArgumentReader, ArgumentWriter};
+pub use arguments::{ArgumentReader, ArgumentWriter, Encoded};
 
 mod arguments;
 #[cfg(feature = "bincode")]
@@ -176,16 +176,55 @@ impl Codec {
         bytes: &'de [u8],
         budget: &Budget,
     ) -> Result<(S::Value, usize), DecodeError> {
+        let read = AssertUnwindSafe(|| self.read_uncaught(seed, bytes, budget));
+        catch_unwind(read).unwrap_or(Err(DecodeError::Panicked))
+    }
+
+    /// As [`read`](Self::read), for a caller that catches panics.
+    #[inline]
+    fn read_uncaught<'de, S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+        bytes: &'de [u8],
+        budget: &Budget,
+    ) -> Result<(S::Value, usize), DecodeError> {
         let seed = budget.guard(seed);
-        let read = AssertUnwindSafe(|| match self {
+        match self {
             #[cfg(feature = "bincode")]
             Self::Bincode => bincode::read(seed, bytes).map_err(|error| budget.told(error)),
             #[cfg(feature = "postcard")]
             Self::Postcard => postcard::read(seed, bytes).map_err(|error| budget.told(error)),
             #[cfg(feature = "json")]
             Self::Json => json::read(seed, bytes).map_err(|error| budget.told(error)),
-        });
-        catch_unwind(read).unwrap_or(Err(DecodeError::Panicked))
+        }
+    }
+
+    /// As [`encode`](Encode::encode), by way of the value's own type.
+    #[inline]
+    pub(crate) fn write<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        match self {
+            #[cfg(feature = "bincode")]
+            Self::Bincode => bincode::write(value, out),
+            #[cfg(feature = "postcard")]
+            Self::Postcard => postcard::write(value, out),
+            #[cfg(feature = "json")]
+            Self::Json => json::write(value, out),
+        }
+    }
+
+    /// Whether functions read and write it by way of their own types. JSON's work is in its text, and it would
+    /// make every program larger.
+    fn is_binary(self) -> bool {
+        match self {
+            #[cfg(feature = "json")]
+            Self::Json => false,
+            #[cfg(any(feature = "bincode", feature = "postcard"))]
+            _ => true,
+        }
     }
 }
 
@@ -195,14 +234,11 @@ impl Encode for Codec {
         value: &dyn erased_serde::Serialize,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        match *self {
-            #[cfg(feature = "bincode")]
-            Self::Bincode => bincode::write(value, out),
-            #[cfg(feature = "postcard")]
-            Self::Postcard => postcard::write(value, out),
-            #[cfg(feature = "json")]
-            Self::Json => json::write(value, out),
-        }
+        self.write(value, out)
+    }
+
+    fn codec(&self) -> Option<Codec> {
+        self.is_binary().then_some(*self)
     }
 }
 

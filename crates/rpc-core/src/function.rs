@@ -124,6 +124,14 @@ impl Signature {
         }
     }
 
+    #[cold]
+    fn unreadable(&self, index: usize, error: impl std::fmt::Display) -> Fault {
+        self.wrong(format_args!(
+            "argument '{}': {error}",
+            self.parameters[index]
+        ))
+    }
+
     fn wrong(&self, what: impl std::fmt::Display) -> Fault {
         Fault::wrong_arguments(format!("{}() {what}", self.name))
     }
@@ -144,7 +152,7 @@ fn read_into<T: DeserializeOwned>(
             *place = Some(erased_serde::deserialize(deserializer)?);
             Ok(())
         })
-        .map_err(|fault| signature.wrong(format_args!("argument '{name}': {}", fault.message)))
+        .map_err(|fault| signature.unreadable(index, fault.message))
 }
 
 /// What was not given: nothing for an `Option`, a fault for anything else.
@@ -192,6 +200,13 @@ macro_rules! arities {
 
             #[allow(non_snake_case, reason = "a type and its value share a letter")]
             fn read(source: &mut dyn ArgumentSource, signature: &Signature) -> Result<Self, Fault> {
+                if let Some(mut _encoded) = source.encoded()
+                    && _encoded.count() == Self::COUNT
+                {
+                    $(let $name = _encoded.next().map_err(|error| signature.unreadable($index, error))?;)*
+                    _encoded.end()?;
+                    return Ok(($($name,)*));
+                }
                 $(let mut $name: Option<$name> = None;)*
                 let mut positional = 0;
                 while let Some(slot) = source.next()? {
@@ -386,9 +401,11 @@ where
 
 fn encoded(reply: impl Reply, encode: &dyn Encode, out: &mut Vec<u8>) -> Result<(), Fault> {
     let value = reply.into_result()?;
-    encode
-        .encode(&value, out)
-        .map_err(|error| Fault::of(Kind::Unencodable, error.to_string()))
+    let encoded = match encode.codec() {
+        Some(codec) => codec.write(&value, out),
+        None => encode.encode(&value, out),
+    };
+    encoded.map_err(|error| Fault::of(Kind::Unencodable, error.to_string()))
 }
 
 fn closure(

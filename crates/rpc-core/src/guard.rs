@@ -166,6 +166,7 @@ impl Budget {
     }
 
     /// What [`tell`](Self::tell) put aside, or else the error itself.
+    #[cold]
     pub(crate) fn told(&self, error: impl fmt::Display) -> DecodeError {
         self.told.take().unwrap_or_else(|| de::Error::custom(error))
     }

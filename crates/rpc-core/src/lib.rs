@@ -38,6 +38,8 @@ pub use arguments::{
     ArgumentSink, ArgumentSource, Arguments, Encode, EncodeError, ReadValue, Slot, ToArguments,
 };
 pub use client::{Client, Pending};
+#[doc(hidden)]
+pub use codec::Encoded;
 pub use codec::{ArgumentReader, ArgumentWriter, Codec};
 pub use context::Context;
 pub use dialect::{Dialect, Driver};

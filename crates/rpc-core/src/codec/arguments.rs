@@ -1,6 +1,7 @@
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, Error};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error};
 
 use super::Codec;
 use crate::{
@@ -91,6 +92,47 @@ impl<'a, K: Iterator<Item = &'a str>> ArgumentSource for ArgumentReader<'a, K> {
 
     fn value(&mut self, read: &mut ReadValue<'_>) -> Result<(), Fault> {
         self.read(read).map_err(|error| fault(&error))
+    }
+
+    fn encoded(&mut self) -> Option<Encoded<'_>> {
+        let has_keywords = self.keywords.size_hint().1 != Some(0);
+        (self.codec.is_binary() && !has_keywords).then_some(Encoded {
+            codec: self.codec,
+            rest: self.rest,
+            count: self.positional,
+            budget: &self.budget,
+        })
+    }
+}
+
+/// The positional arguments of a call, for who knows their types and catches panics.
+#[derive(Debug)]
+pub struct Encoded<'a> {
+    codec: Codec,
+    rest: &'a [u8],
+    count: usize,
+    budget: &'a Budget,
+}
+
+impl Encoded<'_> {
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
+        let Self { codec, budget, .. } = *self;
+        let (value, used) = codec.read_uncaught(PhantomData::<T>, self.rest, budget)?;
+        self.rest = &self.rest[used..];
+        Ok(value)
+    }
+
+    #[inline]
+    pub(crate) fn end(&self) -> Result<(), Fault> {
+        match self.rest.len() {
+            0 => Ok(()),
+            left => Err(fault(&DecodeError::TrailingBytes { left })),
+        }
     }
 }
 
@@ -210,5 +252,14 @@ impl ArgumentSink for ArgumentWriter<'_> {
             }
         }
         self.codec.encode(value, self.out)
+    }
+
+    fn encoded(&mut self, count: usize) -> Option<(Codec, &mut Vec<u8>)> {
+        let fits = self.names.is_empty() && self.positional + count <= Self::MAX_COUNT;
+        if !fits || !self.codec.is_binary() {
+            return None;
+        }
+        self.positional += count;
+        Some((self.codec, self.out))
     }
 }

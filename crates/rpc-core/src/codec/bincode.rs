@@ -1,5 +1,6 @@
 use ::bincode::enc::write::Writer;
 use ::bincode::{config, error, serde as bincode_serde};
+use serde::Serialize;
 use serde::de::DeserializeSeed;
 
 use crate::EncodeError;
@@ -15,8 +16,8 @@ pub(super) fn read<'de, S: DeserializeSeed<'de>>(
     bincode_serde::seed_decode_from_slice(seed, bytes, CONFIG)
 }
 
-pub(super) fn write(
-    value: &dyn erased_serde::Serialize,
+pub(super) fn write<T: Serialize + ?Sized>(
+    value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     bincode_serde::encode_into_writer(value, Out(out), CONFIG).map_err(|error| {

@@ -1,3 +1,4 @@
+use serde::Serialize;
 use serde::de::DeserializeSeed;
 use serde_json::{Deserializer, Result};
 
@@ -14,8 +15,8 @@ pub(super) fn read<'de, S: DeserializeSeed<'de>>(
     Ok((value, bytes.len()))
 }
 
-pub(super) fn write(
-    value: &dyn erased_serde::Serialize,
+pub(super) fn write<T: Serialize + ?Sized>(
+    value: &T,
     out: &mut Vec<u8>,
 ) -> std::result::Result<(), EncodeError> {
     serde_json::to_writer(out, value).map_err(|error| EncodeError(error.to_string()))

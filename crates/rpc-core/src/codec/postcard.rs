@@ -1,5 +1,6 @@
 use ::postcard::ser_flavors::Flavor;
 use ::postcard::{Deserializer, Error, Result, serialize_with_flavor};
+use serde::Serialize;
 use serde::de::DeserializeSeed;
 
 use crate::EncodeError;
@@ -14,8 +15,8 @@ pub(super) fn read<'de, S: DeserializeSeed<'de>>(
     Ok((value, bytes.len() - rest.len()))
 }
 
-pub(super) fn write(
-    value: &dyn erased_serde::Serialize,
+pub(super) fn write<T: Serialize + ?Sized>(
+    value: &T,
     out: &mut Vec<u8>,
 ) -> std::result::Result<(), EncodeError> {
     serialize_with_flavor(value, Out(out)).map_err(|error| {

@@ -446,6 +446,11 @@ impl<'a> Iterator for Keywords<'a> {
         self.bytes = rest;
         Some(name)
     }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.count.into(), Some(self.count.into()))
+    }
 }
 
 impl fmt::Debug for Keywords<'_> {
@@ -459,6 +464,12 @@ impl<'a> Metadata<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    #[cold]
+    pub(crate) fn to_owned(self) -> crate::Metadata {
+        self.map(|(name, value)| (name.to_owned(), value.to_vec()))
+            .collect()
     }
 
     fn parse(len: usize, rest: &'a [u8]) -> Result<(Self, &'a [u8]), Violation> {

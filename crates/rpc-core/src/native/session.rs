@@ -362,10 +362,10 @@ impl Session {
         let request = crate::Call {
             name: call.method,
             deadline,
-            metadata: call
-                .metadata
-                .map(|(name, value)| (name.to_owned(), value.to_vec()))
-                .collect(),
+            metadata: match call.metadata.is_empty() {
+                true => Vec::new(),
+                false => call.metadata.to_owned(),
+            },
         };
         match self.registry.invoke(
             request,
