@@ -10,7 +10,6 @@ mod session;
 pub use envelope::{
     Call, Envelope, FaultMessage, Hello, Keywords, MAX_METADATA_LEN, Metadata, VERSION,
 };
-#[allow(unused_imports, reason = "it is there for the clients")]
 pub(crate) use peer::Link;
 pub use peer::Peer;
 pub use pending::CallId;

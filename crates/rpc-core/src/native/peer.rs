@@ -64,7 +64,6 @@ pub struct Peer {
 
 /// How a program's functions find the other end of their connection.
 #[derive(Clone)]
-#[allow(dead_code, reason = "it is there for the clients")]
 pub(crate) struct Link {
     pub(crate) peer: Weak<Mutex<Peer>>,
     pub(crate) driver: Arc<dyn Driver>,

@@ -11,7 +11,9 @@ use super::envelope::{
 use super::pending::Pending;
 use super::running::{Entry, MAX_RUNNING, Running};
 use crate::error::{Error, Reason, Violation};
-use crate::{Answer, Context, DecodeLimits, Fault, Invoked, Job, JobId, Kind, Options, Registry};
+use crate::{
+    Answer, Context, DecodeLimits, Fault, Invoked, Job, JobId, Kind, Options, Registry, Value,
+};
 
 /// What one end knows of a conversation, and what a message does to it.
 ///
@@ -113,8 +115,17 @@ impl Session {
             Envelope::Call(call) => self.call(call, now)?,
             Envelope::Answer { id, body } => self.pending.answer(id, || Ok(body.to_vec()))?,
             Envelope::Fault(fault) => {
+                let (codec, limits) = (self.options.codec, self.limits);
                 self.pending.answer(fault.id, || {
-                    Err(Error::Fault(Fault::of(fault.kind(), fault.message)))
+                    let data = match fault.data {
+                        [] => None,
+                        data => Some(codec.decode::<Value>(data, &limits)?),
+                    };
+                    Err(Error::Fault(Fault {
+                        kind: fault.kind(),
+                        message: fault.message.to_owned(),
+                        data,
+                    }))
                 })?;
             }
             Envelope::OneWay(call) => self.one_way(call, now),
@@ -420,10 +431,16 @@ impl Session {
         let limit = self.their_max_frame_len();
         let mut message = FaultMessage::new(id, fault);
         let start = message.write(&mut self.out);
+        let end = self.out.len();
         if payload_len(&self.out, start) > limit {
             self.out.truncate(start);
             message.message = cut(message.message, CUT_MESSAGE_LEN);
             message.write(&mut self.out);
+        } else if let Some(data) = &fault.data
+            && (self.options.codec.write(data, &mut self.out).is_err()
+                || payload_len(&self.out, start) > limit)
+        {
+            self.out.truncate(end);
         }
         finish(&mut self.out, start);
     }
