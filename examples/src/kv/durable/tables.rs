@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
-    Builder, Database, ReadOnlyTable, ReadableTable, ReadableTableMetadata, StorageBackend, Table,
-    TableDefinition,
+    Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageBackend, Table, TableDefinition, WriteTransaction,
 };
 
+use super::journal::Mark;
 use crate::kv::backup::Source;
 use crate::kv::{Change, Entry, Error, Record};
 
@@ -21,10 +22,11 @@ const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records
 /// The records with a time of expiry: that time, 8 bytes big-endian, and the key.
 const EXPIRIES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("expiries");
 
-/// What the file is: one entry, this.
+/// What the file is, and while it is open the [`Mark`]: epoch and sequence, 8 bytes each.
 const ABOUT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("about");
 const FORMAT: &[u8] = b"format";
 const FORMAT_1: &[u8] = b"netblocks kv 1";
+const MARK: &[u8] = b"journal";
 
 /// An open file.
 pub(in crate::kv) struct Tables {
@@ -37,6 +39,18 @@ pub(in crate::kv) struct Tables {
 struct Committed {
     records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     expiries: ReadOnlyTable<&'static [u8], ()>,
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Commit {
+    /// It is on disk after the next one that is synced.
+    Later,
+    /// It is on disk, with all before it, and so is this mark, or none.
+    ///
+    /// With one phase a commit that does not have its checksums when the file is opened is taken for
+    /// one that was not finished. With two it is known to be finished, so damage is known as such.
+    Synced(Option<Mark>),
 }
 
 impl Tables {
@@ -141,29 +155,47 @@ impl Tables {
         })
     }
 
-    pub(super) fn apply(&self, changes: &[Change]) -> Result<(), Error> {
+    /// Returns how far this file goes, if it was not closed properly.
+    pub(super) fn mark(&self) -> Result<Option<Mark>, Error> {
         contain(&self.path, || {
-            let wrong = |error: redb::Error| wrong(&self.path, error);
-            let transaction = self.database.begin_write();
-            let transaction = transaction.map_err(|error| wrong(error.into()))?;
-            {
-                let mut writer = Writer::new(&transaction).map_err(wrong)?;
-                for change in changes {
-                    let written = match &change.record {
-                        Some(record) => writer.insert(record.entry(&change.key)),
-                        None => writer.remove(&change.key),
-                    };
-                    written.map_err(wrong)?;
-                }
-            }
-            transaction.commit().map_err(|error| wrong(error.into()))?;
-            let committed = Arc::new(Committed::new(&self.path, &self.database)?);
-            *self
-                .committed
-                .write()
-                .unwrap_or_else(PoisonError::into_inner) = committed;
-            Ok(())
+            let read = || -> Result<Option<Mark>, redb::Error> {
+                let about = self.database.begin_read()?.open_table(ABOUT)?;
+                let mark = about.get(MARK)?;
+                Ok(mark.and_then(|mark| Mark::decode(mark.value())))
+            };
+            read().map_err(|error| wrong(&self.path, error))
         })
+    }
+
+    /// Makes the changes, not yet visible to readers.
+    pub(super) fn apply(&self, changes: &[Change], commit: Commit) -> Result<(), Error> {
+        contain(&self.path, || {
+            let write = || -> Result<(), redb::Error> {
+                let mut transaction = self.database.begin_write()?;
+                commit.prepare(&mut transaction)?;
+                let mut writer = Writer::new(&transaction)?;
+                for change in changes {
+                    match &change.record {
+                        Some(record) => writer.insert(record.entry(&change.key))?,
+                        None => writer.remove(&change.key)?,
+                    }
+                }
+                drop(writer);
+                transaction.commit()?;
+                Ok(())
+            };
+            write().map_err(|error| wrong(&self.path, error))
+        })
+    }
+
+    /// Makes what was applied visible.
+    pub(super) fn publish(&self) -> Result<(), Error> {
+        let committed = contain(&self.path, || Committed::new(&self.path, &self.database))?;
+        *self
+            .committed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(committed);
+        Ok(())
     }
 
     pub(super) fn len(&self) -> Result<u64, Error> {
@@ -204,7 +236,6 @@ impl fmt::Debug for Tables {
 impl Committed {
     fn new(path: &Path, database: &Database) -> Result<Self, Error> {
         let open = || -> Result<Option<Self>, redb::Error> {
-            use redb::ReadableDatabase;
             let transaction = database.begin_read()?;
             let about = transaction.open_table(ABOUT)?;
             let format = about.get(FORMAT)?;
@@ -231,6 +262,38 @@ impl Committed {
     }
 }
 
+impl Commit {
+    fn prepare(self, transaction: &mut WriteTransaction) -> Result<(), redb::Error> {
+        match self {
+            // Immediate durability is what every transaction begins with.
+            Self::Later => transaction.set_durability(Durability::None)?,
+            Self::Synced(mark) => {
+                transaction.set_two_phase_commit(true);
+                let mut about = transaction.open_table(ABOUT)?;
+                match mark {
+                    Some(mark) => about.insert(MARK, &mark.encode()[..])?,
+                    None => about.remove(MARK)?,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Mark {
+    fn encode(self) -> [u8; 16] {
+        (u128::from(self.epoch) << 64 | u128::from(self.sequence)).to_be_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (epoch, sequence) = bytes.split_first_chunk()?;
+        Some(Self {
+            epoch: u64::from_be_bytes(*epoch),
+            sequence: u64::from_be_bytes(sequence.try_into().ok()?),
+        })
+    }
+}
+
 /// The tables in a transaction.
 struct Writer<'a> {
     records: Table<'a, &'static [u8], &'static [u8]>,
@@ -239,7 +302,7 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(transaction: &'a redb::WriteTransaction) -> Result<Self, redb::Error> {
+    fn new(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
             records: transaction.open_table(RECORDS)?,
             expiries: transaction.open_table(EXPIRIES)?,
