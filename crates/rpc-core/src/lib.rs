@@ -49,5 +49,6 @@ pub use function::{AsyncFunction, Function, FunctionWithContext, Parameters, Rep
 pub use guard::{Budget, DecodeError, DecodeLimits, Guarded};
 pub use job::{Answer, Job, JobId, Metadata, Work};
 pub use options::Options;
+pub use proxy::Caller;
 pub use registry::{Call, Invoked, Registered, Registry};
 pub use value::{Value, ValueError};
