@@ -26,7 +26,7 @@ impl Caller for Client {
 
 /// Makes a type whose methods are the functions of the other end.
 ///
-/// It has `new(client)`, for a [`Client`](crate::Client) or a [`blocking::Client`](crate::blocking::Client), and a
+/// It has `new(client)`, for a [`Client`](crate::Client) or a `blocking::Client`, and a
 /// method for each function that gives what the client's `call` gives: a future of the result, or the result.
 /// `fingerprint()` is that of a registry with exactly these functions; as
 /// [`Options::expect`](crate::Options::expect) it finds out at the start that the other end has others.
