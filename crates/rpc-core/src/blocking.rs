@@ -6,14 +6,23 @@ use std::sync::Arc;
 
 use crate::{Dialect, Error};
 
+mod batch;
+mod client;
+mod line;
 mod mailbox;
+mod outgoing;
+mod parker;
+mod pending;
 mod serve;
 mod stream;
 mod task;
 mod wait;
 mod workers;
 
+pub use batch::Batch;
+pub use client::Client;
 use mailbox::Mailbox;
+pub use pending::Pending;
 pub use stream::{Pair, Stream};
 pub use workers::Workers;
 

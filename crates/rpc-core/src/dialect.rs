@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -77,7 +78,7 @@ pub trait Dialect: Send + 'static {
 }
 
 /// What carries the bytes of a connection, as its dialect and its clients see it; for authors of drivers.
-pub trait Driver: Send + Sync {
+pub trait Driver: Any + Send + Sync {
     /// There is something new in the dialect: bytes to send, or an earlier timeout. Called from any thread, often, and
     /// never under the dialect's lock; a driver that is awake already returns at once.
     fn wake(&self);

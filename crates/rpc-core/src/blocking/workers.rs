@@ -118,6 +118,13 @@ impl Workers {
         pool.push(state, task)
     }
 
+    /// Has a thread run a job that was taken before: it is never refused.
+    pub(super) fn resubmit(&self, task: Arc<Task>) {
+        let pool = self.pool();
+        // Without any thread it waits for the next that can be started.
+        let _ = pool.push(pool.state(), task);
+    }
+
     fn register(&self, mailbox: &Arc<Mailbox>) -> Registered<'_> {
         let pool = self.pool();
         let mut state = pool.state();

@@ -1,0 +1,665 @@
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{Shutdown, shutdown};
+
+use super::outgoing::Outgoing;
+use super::parker::Parker;
+use super::serve::READ_LEN;
+use super::stream::{Stream, hurry};
+use super::task::{Owner, Task};
+use super::wait::{Bell, wait};
+use super::workers::Workers;
+use crate::native::Peer;
+use crate::{Answer, Dialect, Driver, Error, Job, JobId, Work};
+
+/// A connection that is carried by the threads that use it.
+///
+/// # Who reads
+///
+/// One of those who wait, the *reader*: it reads for all, and gives the role back when its own answer is there. The
+/// others are parked. No answer is left lying, because at any time when nobody holds the lock of [`Turn`]
+///
+/// > somebody reads, or nobody waits, or one of those who wait was unparked and has not had the lock since.
+///
+/// A thread that wants to wait either takes the role or, seeing it taken, joins the list: both under the lock. Who gives
+/// the role back, or leaves for any other reason while nobody has it, unparks one of the list under the same lock
+/// ([`Line::pass_on`]). That one takes the role when it gets the lock, or leaves, because it was woken or its time is
+/// over, and unparks the next. A wake-up by the peer's machine can't be missed either: the thread resets its flag,
+/// then looks for its answer under the peer's lock, and then looks at the flag before it parks; parking returns at once
+/// if it was unparked since.
+///
+/// # Who writes
+///
+/// Who has queued something becomes the *writer*, unless there is one: that one then takes it along, because it looks
+/// under the lock whether there is more before it gives up the role.
+///
+/// A write that blocks must not keep anybody from reading, or two ends that both write would wait for each other. Another
+/// thread reads if one waits. A writer alone would not: so a socket is set to give up writing after a moment, and then,
+/// as with pipes and whatever is large, the writer polls for both directions, reads what comes, and writes in pieces
+/// that a stream which polls as writable has room for. If a reader leaves meanwhile and nobody else waits, it rings
+/// the bell that the writer polls too, and the writer reads.
+///
+/// What remains: a stream that is no socket and no pipe may block in spite of what poll says.
+pub(super) struct Line {
+    stream: Box<dyn Stream + Send + Sync>,
+    is_socket: bool,
+    pub(super) peer: Arc<Mutex<Peer>>,
+    turn: Mutex<Turn>,
+    /// The writer has given up the role.
+    written: Condvar,
+    /// Of the reader.
+    buffer: Mutex<Vec<u8>>,
+    /// Wakes who polls.
+    bell: OnceLock<Bell>,
+    /// What the peer wants run, and nobody has begun.
+    jobs: Mutex<VecDeque<Job>>,
+    tasks: Mutex<HashMap<JobId, Arc<Task>>>,
+    workers: Workers,
+    began: Instant,
+    /// When something came, in milliseconds since it began.
+    heard: AtomicU64,
+    /// How much was read since the peer's machine has stopped looking at it, because very much was queued.
+    unseen: AtomicUsize,
+    max_queued: usize,
+}
+
+#[derive(Default)]
+struct Turn {
+    is_reading: bool,
+    is_writing: bool,
+    /// Something may have been queued since the writer looked.
+    has_output: bool,
+    /// The writer polls, and reads too if nobody else does.
+    is_polling: bool,
+    waiters: Vec<Arc<Parker>>,
+    /// Of them, who reads for good.
+    runner: Option<Arc<Parker>>,
+    /// What the writer could not write in time.
+    unsent: Outgoing,
+    /// The peer has finished sending.
+    has_ended: bool,
+    /// How it ended.
+    end: Option<Result<(), Error>>,
+}
+
+/// What the peer's machine has of it: no reference that would keep it alive.
+pub(super) struct Handle(pub(super) Weak<Line>);
+
+impl Driver for Handle {
+    fn wake(&self) {
+        if let Some(line) = self.0.upgrade() {
+            line.flush(line.queued(), None);
+        }
+    }
+}
+
+impl Line {
+    pub(super) fn new(
+        stream: Box<dyn Stream + Send + Sync>,
+        peer: Peer,
+        workers: Workers,
+    ) -> Arc<Self> {
+        hurry(&*stream);
+        let set = |which, timeout| set_socket_timeout(stream.reading(), which, Some(timeout));
+        // A socket that does not block would be asked again and again.
+        let is_socket = set(Timeout::Recv, TICK)
+            .and_then(|()| set(Timeout::Send, PATIENCE_TO_WRITE))
+            .and_then(|()| rustix::io::ioctl_fionbio(stream.reading(), false))
+            .is_ok();
+        let max_queued = peer.max_queued();
+        let peer = Arc::new(Mutex::new(peer));
+        let line = Arc::new(Self {
+            stream,
+            is_socket,
+            peer: Arc::clone(&peer),
+            turn: Mutex::default(),
+            written: Condvar::new(),
+            buffer: Mutex::new(vec![0; READ_LEN]),
+            bell: OnceLock::new(),
+            jobs: Mutex::default(),
+            tasks: Mutex::default(),
+            workers,
+            began: Instant::now(),
+            heard: AtomicU64::new(0),
+            unseen: AtomicUsize::new(0),
+            max_queued,
+        });
+        Peer::attach(&peer, Arc::new(Handle(Arc::downgrade(&line))));
+        line.timeout(Instant::now());
+        line
+    }
+
+    pub(super) fn peer(&self) -> MutexGuard<'_, Peer> {
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this thread was woken or its time is over, or for less. Meanwhile it may read for all, and run
+    /// the peer's calls.
+    pub(super) fn wait(self: &Arc<Self>, parker: &Arc<Parker>, until: Option<Instant>) {
+        let mut turn = self.turn();
+        while turn.end.is_none()
+            && !parker.is_woken()
+            && until.is_none_or(|until| Instant::now() < until)
+        {
+            if turn.is_reading {
+                turn.join(parker);
+                drop(turn);
+                Parker::park(until);
+                turn = self.turn();
+                continue;
+            }
+            turn.leave(parker);
+            turn = self.read_once(turn, until);
+            if self.has_jobs() {
+                // They may make calls and wait for them, so without any role.
+                self.pass_on(&turn);
+                drop(turn);
+                self.work();
+                // The flag may have been reset by one of them, so the caller looks.
+                return;
+            }
+        }
+        turn.leave(parker);
+        self.pass_on(&turn);
+    }
+
+    /// Reads, and runs the peer's calls, until the connection is over.
+    pub(super) fn run(self: &Arc<Self>, parker: &Arc<Parker>) -> Result<(), Error> {
+        let mut turn = self.turn();
+        loop {
+            if let Some(end) = turn.end.clone() {
+                turn.leave(parker);
+                self.pass_on(&turn);
+                return end;
+            }
+            if turn.is_reading {
+                turn.runner = Some(Arc::clone(parker));
+                drop(turn);
+                Parker::park(None);
+                turn = self.turn();
+                continue;
+            }
+            turn.leave(parker);
+            turn = self.read_once(turn, None);
+            if self.has_jobs() {
+                self.pass_on(&turn);
+                drop(turn);
+                self.work();
+                turn = self.turn();
+            }
+        }
+    }
+
+    /// Sends what is queued, `queued` bytes at least; what is not sent at `until` stays queued. Does not wait if
+    /// somebody is writing, unless very much is queued.
+    pub(super) fn flush(&self, queued: usize, until: Option<Instant>) {
+        let mut turn = self.turn();
+        turn.has_output = true;
+        while turn.is_writing {
+            let is_late = until.is_some_and(|until| until <= Instant::now());
+            if queued < self.max_queued || is_late {
+                return;
+            }
+            turn = self.await_writer(turn, until);
+        }
+        if !turn.has_output || turn.end.is_some() {
+            return;
+        }
+        turn.is_writing = true;
+        let mut outgoing = mem::take(&mut turn.unsent);
+        let mut result = Ok(());
+        while result.is_ok() && turn.has_output {
+            turn.has_output = false;
+            drop(turn);
+            result = self.write_out(&mut outgoing, until);
+            turn = self.turn();
+            if !outgoing.is_empty() {
+                // Its time is over. Who waits, or writes next, goes on with it.
+                turn.has_output = true;
+                break;
+            }
+        }
+        turn.unsent = outgoing;
+        turn.is_writing = false;
+        if let Err(error) = result {
+            drop(turn);
+            self.end(Err(error.into()));
+        }
+        self.written.notify_all();
+    }
+
+    /// Looks whether something came while nobody waited: that the peer has gone, most likely.
+    pub(super) fn look(&self, now: Instant) {
+        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
+        if now.saturating_duration_since(self.began) < heard + STALE {
+            return;
+        }
+        let mut turn = self.turn();
+        while !turn.is_reading && turn.end.is_none() && !turn.has_ended {
+            let ready = wait(Some(self.stream.reading()), None, None, Some(now));
+            if !ready.is_ok_and(|ready| ready.reading) {
+                break;
+            }
+            turn.is_reading = true;
+            drop(turn);
+            self.receive();
+            turn = self.turn();
+            turn.is_reading = false;
+        }
+        self.pass_on(&turn);
+        self.heard(now);
+    }
+
+    /// Time has passed: for the calls, and for the peer.
+    pub(super) fn timeout(&self, now: Instant) {
+        let mut peer = self.peer();
+        let result = Parker::hold_back(|| peer.handle_timeout(now));
+        drop(peer);
+        if let Err(error) = result {
+            self.end(Err(error));
+        }
+    }
+
+    /// Ends the connection if nothing is in flight and nothing more will be.
+    pub(super) fn end_if_finished(&self) {
+        if self.peer().is_finished() {
+            self.end(Ok(()));
+        }
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.peer().output().len()
+    }
+
+    /// Reads once, or waits until `until`. The caller has the lock and gets it back; meanwhile it has the role.
+    fn read_once<'a>(
+        &'a self,
+        mut turn: MutexGuard<'a, Turn>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, Turn> {
+        if turn.has_output && !turn.is_writing {
+            drop(turn);
+            self.flush(0, until);
+            return self.turn();
+        }
+        if turn.is_writing && self.is_stuffed() {
+            return self.await_writer(turn, until);
+        }
+        let has_ended = turn.has_ended;
+        turn.is_reading = true;
+        drop(turn);
+        let timeout = self.peer().poll_timeout();
+        let deadline = until.into_iter().chain(timeout).min();
+        match self.wait_to_read(deadline, has_ended) {
+            Ok(true) => self.receive(),
+            Ok(false) => {}
+            Err(error) => self.end(Err(error.into())),
+        }
+        if timeout.is_some_and(|timeout| timeout <= Instant::now()) {
+            self.timeout(Instant::now());
+        }
+        let mut turn = self.turn();
+        turn.is_reading = false;
+        turn
+    }
+
+    /// Waits until the writer is through, or `until`.
+    fn await_writer<'a>(
+        &'a self,
+        turn: MutexGuard<'a, Turn>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, Turn> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let waited = self.written.wait_timeout(turn, left.unwrap_or(TICK));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Whether nothing may be read before something was written.
+    fn is_stuffed(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed) > self.max_queued
+    }
+
+    /// Waits until a read does not wait, or not past the deadline. `false`: until the deadline, or the bell.
+    fn wait_to_read(&self, deadline: Option<Instant>, has_ended: bool) -> io::Result<bool> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if self.is_socket && !has_ended && left.is_none_or(|left| left >= TICK) {
+            return Ok(true);
+        }
+        let bell = self.bell()?;
+        let reading = (!has_ended).then(|| self.stream.reading());
+        let ready = wait(reading, None, Some(bell), deadline)?;
+        if ready.bell {
+            self.silence(bell);
+        }
+        Ok(ready.reading)
+    }
+
+    /// Reads what is there and gives it to the peer's machine. To be called with the role.
+    fn receive(&self) {
+        let mut buffer = lock(&self.buffer);
+        let result = self.stream.read(&mut buffer);
+        let now = Instant::now();
+        let len = match result {
+            Ok(len) => len,
+            Err(error) if is_passing(&error) => return,
+            Err(error) => return self.end(Err(error.into())),
+        };
+        self.heard(now);
+        let mut cancelled = Vec::new();
+        let mut has_output = false;
+        let mut is_finished = false;
+        let result = Parker::hold_back(|| {
+            let mut peer = self.peer();
+            let result = match len {
+                0 => peer.receive_eof(now),
+                _ => peer.receive(&buffer[..len], now),
+            };
+            while let Some(id) = peer.next_cancelled() {
+                cancelled.push(id);
+            }
+            if let Some(job) = peer.next_job() {
+                let mut jobs = lock(&self.jobs);
+                jobs.push_back(job);
+                jobs.extend(std::iter::from_fn(|| peer.next_job()));
+            }
+            let queued = peer.output().len();
+            has_output = queued > 0;
+            match queued < self.max_queued {
+                true => self.unseen.store(0, Ordering::Relaxed),
+                false => drop(self.unseen.fetch_add(len, Ordering::Relaxed)),
+            }
+            is_finished = peer.is_finished();
+            result
+        });
+        drop(buffer);
+        for id in cancelled {
+            self.cancel(id);
+        }
+        if has_output || len == 0 {
+            let mut turn = self.turn();
+            turn.has_output |= has_output;
+            turn.has_ended |= len == 0;
+        }
+        match result {
+            Err(error) => self.end(Err(error)),
+            Ok(()) if is_finished => self.end(Ok(())),
+            Ok(()) => {}
+        }
+    }
+
+    /// Takes what is queued and writes it, and what was left before. Empty afterwards unless the time was over.
+    fn write_out(&self, outgoing: &mut Outgoing, until: Option<Instant>) -> io::Result<()> {
+        if outgoing.is_empty() {
+            outgoing.take(self.peer().output());
+            if outgoing.is_empty() {
+                return Ok(());
+            }
+        }
+        let is_small = outgoing.left() <= SMALL;
+        if !(self.is_socket && is_small && outgoing.write(&*self.stream, usize::MAX)?) {
+            self.write_slowly(outgoing, until)?;
+        }
+        if outgoing.is_empty() && outgoing.len() >= self.max_queued / 2 {
+            self.resume();
+        }
+        Ok(())
+    }
+
+    /// Writes what a plain write might block for, and reads meanwhile if nobody else does.
+    fn write_slowly(&self, outgoing: &mut Outgoing, until: Option<Instant>) -> io::Result<()> {
+        let piece = if self.is_socket { 16 << 10 } else { 4 << 10 };
+        let bell = self.bell()?;
+        let mut is_reader = self.begin_polling();
+        let mut no_later = Instant::now() + LONGEST_WRITE;
+        let result = loop {
+            let deadline = until.map_or(no_later, |until| until.min(no_later));
+            let reading = (is_reader && !self.is_stuffed()).then(|| self.stream.reading());
+            let writing = Some(self.stream.writing());
+            let ready = match wait(reading, writing, Some(bell), Some(deadline)) {
+                Ok(ready) => ready,
+                Err(error) => break Err(error),
+            };
+            if ready.bell {
+                self.silence(bell);
+                is_reader |= self.begin_polling();
+            }
+            if ready.reading {
+                self.receive();
+            }
+            let now = Instant::now();
+            if ready.writing {
+                match outgoing.write(&*self.stream, piece) {
+                    Ok(_) if outgoing.is_empty() => break Ok(()),
+                    Ok(_) => no_later = now + LONGEST_WRITE,
+                    Err(error) => break Err(error),
+                }
+            }
+            let turn = self.turn();
+            if turn.end.is_some() || until.is_some_and(|until| until <= now) {
+                break Ok(());
+            }
+            if turn.has_ended {
+                is_reader = false;
+            }
+            if no_later <= now {
+                let message = format!("the peer has taken nothing for {LONGEST_WRITE:?}");
+                break Err(io::Error::new(ErrorKind::TimedOut, message));
+            }
+        };
+        let mut turn = self.turn();
+        turn.is_polling = false;
+        if is_reader {
+            turn.is_reading = false;
+        }
+        self.pass_on(&turn);
+        result
+    }
+
+    /// The writer polls; whether it is to read too.
+    fn begin_polling(&self) -> bool {
+        let mut turn = self.turn();
+        turn.is_polling = true;
+        !turn.has_ended && !mem::replace(&mut turn.is_reading, true)
+    }
+
+    /// The peer's machine may have stopped because very much was queued.
+    fn resume(&self) {
+        let result = Parker::hold_back(|| self.peer().receive(&[], Instant::now()));
+        self.turn().has_output = true;
+        if let Err(error) = result {
+            self.end(Err(error));
+        }
+    }
+
+    /// If nobody reads, somebody who waits is to.
+    fn pass_on(&self, turn: &Turn) {
+        if turn.is_reading {
+            return;
+        }
+        match turn.runner.as_ref().or_else(|| turn.waiters.last()) {
+            Some(parker) => parker.unpark(),
+            None if turn.is_polling => self.ring(),
+            None => {}
+        }
+    }
+
+    fn has_jobs(&self) -> bool {
+        !lock(&self.jobs).is_empty()
+    }
+
+    /// Runs what the peer wants run, with no role and no lock.
+    fn work(self: &Arc<Self>) {
+        loop {
+            let Some(job) = lock(&self.jobs).pop_front() else {
+                break;
+            };
+            let id = job.id;
+            let answer = match job.work {
+                Work::Quick(run) => Some(run()),
+                Work::Blocking(_) => self.workers.submit(self.task(job)).err().map(Err),
+                Work::Future(_) => self.task(job).run(),
+            };
+            if let Some(answer) = answer {
+                self.complete(id, answer);
+            }
+        }
+        self.flush(self.queued(), None);
+    }
+
+    fn task(self: &Arc<Self>, job: Job) -> Arc<Task> {
+        let id = job.id;
+        let task = Task::new(job, Arc::clone(self) as Arc<dyn Owner>);
+        lock(&self.tasks).insert(id, Arc::clone(&task));
+        task
+    }
+
+    fn complete(&self, id: JobId, answer: Answer) {
+        lock(&self.tasks).remove(&id);
+        let mut peer = self.peer();
+        peer.complete(id, answer, Instant::now());
+    }
+
+    fn cancel(&self, id: JobId) {
+        lock(&self.jobs).retain(|job| job.id != id);
+        let task = lock(&self.tasks).remove(&id);
+        if let Some(task) = task {
+            task.cancel();
+        }
+    }
+
+    /// The connection is over: tells everybody. The first reason counts.
+    pub(super) fn end(&self, result: Result<(), Error>) {
+        let mut turn = self.turn();
+        if turn.end.is_some() {
+            return;
+        }
+        turn.end = Some(result.clone());
+        let mut waiters = mem::take(&mut turn.waiters);
+        waiters.extend(turn.runner.take());
+        drop(turn);
+        Parker::hold_back(|| self.peer().connection_lost(result.err()));
+        let tasks = mem::take(&mut *lock(&self.tasks));
+        lock(&self.jobs).clear();
+        for task in tasks.values() {
+            task.cancel();
+        }
+        self.say_farewell();
+        for parker in waiters {
+            parker.unpark();
+        }
+        self.ring();
+    }
+
+    /// The last words, as far as they can be sent without waiting; then the stream is closed for both.
+    fn say_farewell(&self) {
+        let mut turn = self.turn();
+        if !turn.is_writing {
+            let mut outgoing = mem::take(&mut turn.unsent);
+            if outgoing.is_empty() {
+                outgoing.take(self.peer().output());
+            }
+            let now = Some(Instant::now());
+            let ready = wait(None, Some(self.stream.writing()), None, now);
+            if ready.is_ok_and(|ready| ready.writing) {
+                // Why it can't be sent is no news.
+                let _ = outgoing.write(&*self.stream, 4 << 10);
+            }
+        }
+        if self.is_socket {
+            let _ = shutdown(self.stream.reading(), Shutdown::Both);
+        }
+    }
+
+    fn bell(&self) -> io::Result<&Bell> {
+        if let Some(bell) = self.bell.get() {
+            return Ok(bell);
+        }
+        let bell = Bell::new()?;
+        Ok(self.bell.get_or_init(|| bell))
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = self.bell.get() {
+            bell.ring();
+        }
+    }
+
+    fn silence(&self, bell: &Bell) {
+        bell.silence();
+        // At the end it rings for everybody.
+        if self.turn().end.is_some() {
+            bell.ring();
+        }
+    }
+
+    fn heard(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.began).as_millis();
+        self.heard.store(since as u64, Ordering::Relaxed);
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        lock(&self.turn)
+    }
+}
+
+impl Owner for Line {
+    fn woken(&self, task: Arc<Task>) {
+        self.workers.resubmit(task);
+    }
+
+    fn done(&self, id: JobId, answer: Answer) {
+        self.complete(id, answer);
+        self.flush(self.queued(), None);
+        self.end_if_finished();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.peer().drain(Instant::now());
+        self.end(Ok(()));
+    }
+}
+
+impl Turn {
+    fn join(&mut self, parker: &Arc<Parker>) {
+        if !self
+            .waiters
+            .iter()
+            .any(|waiter| Arc::ptr_eq(waiter, parker))
+        {
+            self.waiters.push(Arc::clone(parker));
+        }
+    }
+
+    fn leave(&mut self, parker: &Arc<Parker>) {
+        self.waiters.retain(|waiter| !Arc::ptr_eq(waiter, parker));
+        self.runner.take_if(|runner| Arc::ptr_eq(runner, parker));
+    }
+}
+
+/// Nothing panics while it holds one of these locks but functions of the program, whose panics are caught.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
+}
+
+/// How long a read of a socket waits at most; what is due sooner is polled for.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a write to a socket waits before the writer begins to read too.
+const PATIENCE_TO_WRITE: Duration = Duration::from_millis(50);
+/// A peer that takes nothing for so long, of what has no deadline, is lost.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
+/// A connection from which nothing came for so long may be over without anybody having noticed.
+const STALE: Duration = Duration::from_secs(1);
+/// What is larger is written by pieces from the start: the peer may want to be read meanwhile.
+const SMALL: usize = 64 << 10;
