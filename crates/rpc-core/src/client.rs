@@ -16,6 +16,10 @@ use crate::{Context, Driver, Error, Metadata, ToArguments};
 /// `tokio::connect` gives one, and so does [`of`](Self::of) inside a function. It needs no particular runtime:
 /// whatever drives the connection sends what is queued here and wakes the callers.
 ///
+/// In a function that runs at once, of a registry of the same connection, a client hangs for ever: those of
+/// [`register_with`](crate::Registry::register_with) and
+/// [`register_async`](crate::Registry::register_async) may have one.
+///
 /// A clone costs one or two reference counts, and all clones share the connection. [`timeout`](Self::timeout),
 /// [`within`](Self::within) and [`metadata`](Self::metadata) give a clone that differs in that one thing.
 ///
@@ -93,8 +97,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If the call can't be sent: its arguments can't be encoded or are too large, or the connection is closing
-    /// or gone.
+    /// If the call can't be sent: its arguments can't be encoded or are too large, the connection is closing or gone.
     pub fn notify(&self, function: &str, arguments: impl ToArguments) -> Result<(), Error> {
         let now = self.line.driver.now();
         self.line

@@ -27,7 +27,7 @@ async fn positions_and_keywords() {
 async fn what_fails_says_so_and_the_connection_stays() {
     let mut registry = adder();
     registry.register("fail", [], || -> Result<(), Fault> {
-        Err(Fault::new("KeyError", "no such key"))
+        Err(Fault::new("KeyError", "no such key").with_data("left"))
     });
     registry.register("panic", [], || -> () { panic!("as the test wants it") });
     let (client, _) = client_of(registry).await;
@@ -35,6 +35,7 @@ async fn what_fails_says_so_and_the_connection_stays() {
     let fault = fault_of(client.call::<()>("fail", ()).await);
     assert_eq!(fault.kind, Kind::Application("KeyError".into()));
     assert_eq!(fault.message, "no such key");
+    assert_eq!(fault.data, Some("left".into()));
     let fault = fault_of(client.call::<()>("panic", ()).await);
     assert_eq!(fault.kind, Kind::Panicked);
     let fault = fault_of(client.call::<()>("none", ()).await);

@@ -2,7 +2,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -221,6 +221,8 @@ where
 impl<S, D: Dialect, F> Drop for Connection<'_, S, D, F> {
     fn drop(&mut self) {
         lock(&self.dialect).connection_lost(self.cause.take());
+        // Clients may outlive the task.
+        self.bell.listen(Waker::noop());
     }
 }
 
