@@ -16,6 +16,13 @@ use rpc_core::json_rpc::{Options, Peer};
 use rpc_core::{Fault, Registry};
 use serde_json::Value;
 
+/// Whether somebody has asked, and who waits for that.
+#[derive(Default)]
+struct Asked {
+    is_asked: bool,
+    waker: Option<Waker>,
+}
+
 /// What the script needs beside the functions of the specification.
 fn registry() -> Registry {
     let mut registry = json_rpc::functions(false);
@@ -34,26 +41,27 @@ fn registry() -> Registry {
     registry.register("noted", [], move || {
         all.lock().expect("nobody panicked").clone()
     });
-    let asked = Arc::new(Mutex::new(None::<Waker>));
+    let asked = Arc::new(Mutex::new(Asked::default()));
     let asks = Arc::clone(&asked);
     registry.register_async("when_asked", [], move |_| {
-        let (asked, mut has_waited) = (Arc::clone(&asked), false);
+        let asked = Arc::clone(&asked);
         poll_fn(move |cx| {
-            if has_waited {
+            let mut asked = asked.lock().expect("nobody panicked");
+            if std::mem::take(&mut asked.is_asked) {
                 return Poll::Ready("at last");
             }
-            has_waited = true;
-            *asked.lock().expect("nobody panicked") = Some(cx.waker().clone());
+            asked.waker = Some(cx.waker().clone());
             Poll::Pending
         })
     });
-    registry
-        .register("ask", [], move || {
-            let waker = asks.lock().expect("nobody panicked").take();
-            waker.expect("somebody waits").wake();
-            "asked"
-        })
-        .doc("Lets the last call of when_asked end.");
+    registry.register("ask", [], move || {
+        let mut asked = asks.lock().expect("nobody panicked");
+        asked.is_asked = true;
+        if let Some(waker) = asked.waker.take() {
+            waker.wake();
+        }
+        "asked"
+    });
     registry.introspection();
     registry
 }
