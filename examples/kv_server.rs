@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! cargo run --release --example kv_server -- --jsonrpc
-//! echo '{"jsonrpc": "2.0", "method": "set", "params": ["left", [1, 2.5, null]], "id": 1}' | nc -N 127.0.0.1 17002
+//! cargo run --example kv_client -- set left '{"a": [1, 2.5, null]}'
+//! cargo run --example kv_client -- get left
 //! echo '{"jsonrpc": "2.0", "method": "get", "params": ["left"], "id": 1}' | nc -N 127.0.0.1 17002
 //! python3 examples/python/kv_json.py
 //! ```
@@ -92,8 +93,10 @@ enum CodecName {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Durability {
-    /// Everything that the disk survives
+    /// Everything that the disk survives: the end of the server, of the system, of the power
     Disk,
+    /// The end of the server, but not of the system: what was written last may then be gone
+    System,
 }
 
 fn main() -> ExitCode {
@@ -235,6 +238,7 @@ impl From<Durability> for kv::Durability {
     fn from(durability: Durability) -> Self {
         match durability {
             Durability::Disk => Self::Disk,
+            Durability::System => Self::System,
         }
     }
 }

@@ -34,9 +34,9 @@ class KV:
             answer = json.loads(line)
             if "error" not in answer:
                 return answer["result"]
-            error = answer["error"]
-            kind = (error.get("data") or {}).get("kind")
-            raise {"KeyError": KeyError, "ValueError": ValueError}.get(kind, RPCError)(error["message"])
+            message, data = answer["error"]["message"], answer["error"].get("data")
+            kind = data["kind"] if isinstance(data, dict) else None
+            raise {"KeyError": KeyError, "ValueError": ValueError}.get(kind, RPCError)(message)
         return call
 
 

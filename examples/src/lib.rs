@@ -131,6 +131,10 @@ mod book {
     struct Udp;
     #[doc = include_str!("../../docs/src/recipes/event-loop.md")]
     struct EventLoop;
+    #[doc = include_str!("../../docs/src/recipes/rpc.md")]
+    struct Rpc;
+    #[doc = include_str!("../../docs/src/recipes/kv.md")]
+    struct Kv;
     #[doc = include_str!("../../docs/src/recipes/framing.md")]
     struct Framing;
     #[doc = include_str!("../../docs/src/recipes/auth.md")]

@@ -191,11 +191,11 @@ impl Codec {
         let seed = budget.guard(seed);
         match self {
             #[cfg(feature = "bincode")]
-            Self::Bincode => budget.told(bincode::read(seed, bytes)),
+            Self::Bincode => bincode::read(seed, bytes).map_err(|error| budget.told(error)),
             #[cfg(feature = "postcard")]
-            Self::Postcard => budget.told(postcard::read(seed, bytes)),
+            Self::Postcard => postcard::read(seed, bytes).map_err(|error| budget.told(error)),
             #[cfg(feature = "json")]
-            Self::Json => budget.told(json::read(seed, bytes)),
+            Self::Json => json::read(seed, bytes).map_err(|error| budget.told(error)),
         }
     }
 

@@ -19,7 +19,7 @@ struct Account {
     tags: Vec<String>,
     owner: Owner,
     raw: (u8, i16, char),
-    nested: Option<Box<Self>>,
+    nested: Option<Box<Account>>,
     limits: BTreeMap<String, i32>,
 }
 

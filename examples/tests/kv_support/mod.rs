@@ -9,6 +9,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rpc_core::blocking::Client;
+use rpc_core::{Codec, Error, Fault, Kind, Options, Value};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -44,6 +46,14 @@ impl Server {
         self.program.nth_address(1)
     }
 
+    pub(crate) fn native(&self) -> Client {
+        self.native_by(Codec::Postcard)
+    }
+
+    pub(crate) fn native_by(&self, codec: Codec) -> Client {
+        client(self.native_address(), codec).expect("the server listens")
+    }
+
     pub(crate) fn json(&self) -> Json {
         Json::new(TcpStream::connect(self.json_address()).expect("the server listens"))
     }
@@ -55,6 +65,16 @@ impl Server {
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         ended
     }
+}
+
+/// A client of the native dialect.
+pub(crate) fn client(address: SocketAddr, codec: Codec) -> Result<Client, Error> {
+    let stream = TcpStream::connect(address).map_err(Error::from)?;
+    let options = Options {
+        call_timeout: Some(DEADLINE),
+        ..Options::new(codec)
+    };
+    Client::new(stream, options)
 }
 
 /// A client of JSON-RPC.
@@ -89,8 +109,10 @@ impl Json {
 
     /// Says one message and reads the answer.
     pub(crate) fn exchange(&mut self, message: &serde_json::Value) -> serde_json::Value {
+        // At once: what is written in pieces waits for the other end to acknowledge each.
+        let line = format!("{message}\n");
         let mut stream = self.stream.get_ref();
-        writeln!(stream, "{message}").expect("the server reads");
+        stream.write_all(line.as_bytes()).expect("the server reads");
         self.read().expect("an answer")
     }
 
@@ -99,6 +121,17 @@ impl Json {
         let mut line = String::new();
         let count = self.stream.read_line(&mut line).expect("in time");
         (count > 0).then(|| serde_json::from_str(&line).expect("JSON"))
+    }
+}
+
+/// The kind of a fault that the application named.
+pub(crate) fn kind(error: &Error) -> &str {
+    match error {
+        Error::Fault(Fault {
+            kind: Kind::Application(name),
+            ..
+        }) => name,
+        other => panic!("not a fault of the application: {other}"),
     }
 }
 
@@ -126,4 +159,8 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < until, "not in time: {what}");
         std::thread::park_timeout(Duration::from_millis(1));
     }
+}
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
 }
