@@ -43,6 +43,14 @@ pub enum Error {
         /// The longest.
         limit: usize,
     },
+    /// What waits to be sent is as much as [`Options::max_queued`](crate::Options::max_queued): the peer reads
+    /// slowly. This one-way call was not sent.
+    QueueFull {
+        /// How much it is.
+        queued: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A name or the metadata of the call is too long, or it has too many arguments. It was not sent.
     TooLong {
         /// What it is.
@@ -107,6 +115,7 @@ impl Error {
             Self::Closing
             | Self::NotOpen
             | Self::TooManyCalls { .. }
+            | Self::QueueFull { .. }
             | Self::TooLarge { .. }
             | Self::TooLong { .. }
             | Self::Encode(_) => true,
@@ -147,6 +156,9 @@ impl fmt::Display for Error {
             }
             Self::TooLarge { len, limit } => {
                 write!(f, "the call has {len} bytes, the peer takes {limit}")
+            }
+            Self::QueueFull { queued, limit } => {
+                write!(f, "{queued} bytes wait to be sent, the limit is {limit}")
             }
             Self::TooLong { what, len, limit } => {
                 write!(f, "{what} of the call: {len}, the limit is {limit}")
@@ -244,7 +256,7 @@ impl From<Error> for io::Error {
             }
             Error::Lost { .. } => io::ErrorKind::ConnectionAborted,
             Error::Closing | Error::NotOpen => io::ErrorKind::NotConnected,
-            Error::TooManyCalls { .. } => io::ErrorKind::WouldBlock,
+            Error::TooManyCalls { .. } | Error::QueueFull { .. } => io::ErrorKind::WouldBlock,
             Error::Frame(FrameError::Truncated { .. }) => io::ErrorKind::UnexpectedEof,
             Error::TooLarge { .. } | Error::TooLong { .. } | Error::Encode(_) => {
                 io::ErrorKind::InvalidInput

@@ -22,9 +22,10 @@ pub struct Options {
     /// the nearer of them. Default 8 MiB.
     pub max_frame_len: usize,
     /// How many of the peer's calls may be running; the peer is told. One more is answered with
-    /// [`Kind::Overloaded`](crate::Kind::Overloaded). Default 1024.
+    /// [`Kind::Overloaded`](crate::Kind::Overloaded), one more that is one-way is dropped. Default 1024.
     pub max_in_flight: usize,
-    /// How many bytes may wait to be sent before nothing more is read. Default 1 MiB.
+    /// How many bytes may wait to be sent before nothing more is read, and no one-way call taken for sending. Default
+    /// 1 MiB.
     pub max_queued: usize,
     /// How deep values may be nested in each other. Default 64.
     pub max_depth: usize,

@@ -147,7 +147,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call).
+    /// As [`call`](Self::call), and [`Error::QueueFull`] if the peer doesn't keep up.
     pub fn notify(
         &mut self,
         request: &Request<'_>,
@@ -155,6 +155,10 @@ impl Peer {
         now: Instant,
     ) -> Result<(), Error> {
         let max_frame_len = self.check_callable()?;
+        let (queued, limit) = (self.session.out.len(), self.session.options.max_queued);
+        if queued > 0 && queued >= limit {
+            return Err(Error::QueueFull { queued, limit });
+        }
         // It is not the caller who waits, so only what the request says limits it.
         let (_, timeout) = request.deadline(now, None);
         let call = Outgoing {

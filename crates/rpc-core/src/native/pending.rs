@@ -339,3 +339,78 @@ pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<In
 }
 
 const SMALLEST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: (Option<Instant>, Duration) = (None, Duration::MAX);
+
+    fn make(pending: &mut Pending) -> CallId {
+        let id = pending.next_id();
+        pending.insert(id, NEVER.0, NEVER.1);
+        id
+    }
+
+    fn take(pending: &mut Pending, id: CallId) {
+        pending.answer(id.wire(), || Ok(Vec::new())).unwrap();
+        assert!(pending.poll(id, Waker::noop()).is_ready());
+    }
+
+    #[test]
+    fn ids_wrap_around_and_pass_by_zero_and_those_in_flight() {
+        let mut pending = Pending::new();
+        let long = make(&mut pending);
+        assert_eq!(long.wire(), 1);
+        pending.last = u64::from(u32::MAX) - 2;
+        let ids: Vec<_> = (0..4).map(|_| make(&mut pending)).collect();
+        let wire: Vec<_> = ids.iter().map(|id| id.wire()).collect();
+        assert_eq!(wire, [u32::MAX - 1, u32::MAX, 2, 3]);
+        for id in ids {
+            take(&mut pending, id);
+        }
+        take(&mut pending, long);
+        assert_eq!(pending.len(), 0);
+    }
+
+    #[test]
+    fn a_slot_in_use_is_passed_by_however_often_the_ids_come_round() {
+        let mut pending = Pending::new();
+        let long = make(&mut pending);
+        for _ in 0..1000 {
+            let id = make(&mut pending);
+            assert_ne!(id.wire() % SMALLEST as u32, long.wire());
+            take(&mut pending, id);
+        }
+        assert_eq!(pending.slots.len(), SMALLEST);
+        take(&mut pending, long);
+    }
+
+    #[test]
+    fn a_goodbye_after_the_wrap_tells_taken_from_not_taken() {
+        let mut pending = Pending::new();
+        let old = make(&mut pending);
+        pending.last = u64::from(u32::MAX) - 2;
+        let ids: Vec<_> = (0..3).map(|_| make(&mut pending)).collect();
+        pending.not_taken(u32::MAX, &Error::Closing);
+        assert!(pending.poll(old, Waker::noop()).is_pending());
+        assert!(pending.poll(ids[1], Waker::noop()).is_pending());
+        let Poll::Ready(Err(Error::Closing)) = pending.poll(ids[2], Waker::noop()) else {
+            panic!("the call after the last one that was taken was not run");
+        };
+    }
+
+    #[test]
+    fn the_table_grows_with_calls_in_flight_and_shrinks_when_idle() {
+        let mut pending = Pending::new();
+        let ids: Vec<_> = (0..1000).map(|_| make(&mut pending)).collect();
+        assert_eq!(pending.slots.len(), 2048);
+        for id in ids.into_iter().rev() {
+            take(&mut pending, id);
+        }
+        pending.shrink();
+        assert_eq!((pending.len(), pending.slots.len()), (0, 0));
+        let id = make(&mut pending);
+        take(&mut pending, id);
+    }
+}
