@@ -1,11 +1,12 @@
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use ::tokio::time::timeout;
 
 use super::bell::Bell;
@@ -78,7 +79,7 @@ where
 
     /// Carries the connection to its end.
     pub(super) async fn run(mut self) -> Result<(), Error> {
-        let outcome = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let outcome = poll_fn(|cx| self.poll(cx)).await;
         self.cause = outcome.clone().err();
         // Nobody gets their answers any more.
         self.jobs = Jobs::default();
@@ -170,22 +171,28 @@ where
         self.outgoing.len() + self.behind
     }
 
-    /// Reads once. The buffer is on the stack: a connection that waits has none.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let received = self.poll_read(cx, |this, bytes| {
+            let mut dialect = lock(&this.dialect);
+            match this.has_ended {
+                true => dialect.receive_eof(this.now),
+                false => dialect.receive(bytes, this.now),
+            }
+        });
+        received.map(|outcome| outcome?)
+    }
+
+    /// Reads once. The buffer is on the stack: a connection that waits has none.
+    fn poll_read<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(&Self, &[u8]) -> T,
+    ) -> Poll<io::Result<T>> {
         let mut space = [MaybeUninit::uninit(); READ];
         let mut buffer = ReadBuf::uninit(&mut space);
-        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
-        read.map(|outcome| {
-            outcome?;
-            let mut dialect = lock(&self.dialect);
-            match buffer.filled() {
-                [] => {
-                    self.has_ended = true;
-                    dialect.receive_eof(self.now)
-                }
-                bytes => dialect.receive(bytes, self.now),
-            }
-        })
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        self.has_ended = buffer.filled().is_empty();
+        Poll::Ready(Ok(then(self, buffer.filled())))
     }
 
     /// A peer that refuses us says why and closes; then writing fails before that is read.
@@ -207,12 +214,11 @@ where
             self.outgoing.take(lock(&self.dialect).output());
             self.outgoing.len() > 0
         } {
-            std::future::poll_fn(|cx| self.outgoing.poll_send(cx, &mut self.stream)).await?;
+            poll_fn(|cx| self.outgoing.poll_send(cx, &mut self.stream)).await?;
         }
         self.stream.shutdown().await?;
-        let mut scrap = [0; 1024];
         while !self.has_ended {
-            self.has_ended = self.stream.read(&mut scrap).await? == 0;
+            poll_fn(|cx| self.poll_read(cx, |_, _| ())).await?;
         }
         Ok(())
     }
