@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::registry::fingerprint;
-use crate::{Client, Pending, Registry, ToArguments};
+use crate::{Client, Error, Pending, Registry, ToArguments, blocking};
 
 /// What a [`proxy!`](crate::proxy!) calls by: either of the two clients.
 pub trait Caller {
@@ -24,9 +24,21 @@ impl Caller for Client {
     }
 }
 
+impl Caller for blocking::Client {
+    type Outcome<R: DeserializeOwned> = Result<R, Error>;
+
+    fn call<R: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: impl ToArguments,
+    ) -> Result<R, Error> {
+        self.call(function, arguments)
+    }
+}
+
 /// Makes a type whose methods are the functions of the other end.
 ///
-/// It has `new(client)`, for a [`Client`](crate::Client) or a `blocking::Client`, and a
+/// It has `new(client)`, for a [`Client`](crate::Client) or a [`blocking::Client`](crate::blocking::Client), and a
 /// method for each function that gives what the client's `call` gives: a future of the result, or the result.
 /// `fingerprint()` is that of a registry with exactly these functions; as
 /// [`Options::expect`](crate::Options::expect) it finds out at the start that the other end has others.
@@ -35,7 +47,7 @@ impl Caller for Client {
 ///
 /// ```
 /// # #[cfg(feature = "postcard")] {
-/// use rpc_core::{Client, Codec, Error, Options, Registry, proxy};
+/// use rpc_core::{Client, Codec, Error, Options, Registry, blocking, proxy};
 ///
 /// proxy! {
 ///     /// Reckons elsewhere.
@@ -53,13 +65,17 @@ impl Caller for Client {
 ///     calculator.add(sum, sum).await
 /// }
 ///
+/// fn once(client: blocking::Client) -> Result<i64, Error> {
+///     Calculator::new(client).add(2, 3)
+/// }
+///
 /// let mut registry = Registry::new();
 /// registry.register("add", ["x", "y"], |x: i64, y: i64| x + y);
 /// registry.register("log", ["text"], |text: String| println!("{text}"));
 /// let fingerprint = Calculator::<Client>::fingerprint();
 /// assert_eq!(fingerprint, registry.fingerprint());
 /// let options = Options { expect: Some(fingerprint), ..Options::new(Codec::Postcard) };
-/// # let _ = (twice, options);
+/// # let _ = (twice, once, options);
 /// # }
 /// ```
 #[macro_export]

@@ -4,10 +4,12 @@
 mod ends;
 
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
+use std::thread;
 
 use ends::{client_of, options, peer};
 use rpc_core::tokio::{connect, serve};
-use rpc_core::{Client, Error, Fault, Kind, Options, Registry, proxy};
+use rpc_core::{Client, Error, Fault, Kind, Options, Registry, blocking, proxy};
 use tokio::io::duplex;
 
 proxy! {
@@ -67,6 +69,18 @@ async fn methods_are_calls() {
         BTreeMap::from([(1, "one".to_owned()), (2, "two".to_owned())])
     );
     calculator.nothing().await.unwrap();
+}
+
+#[test]
+fn the_blocking_client_has_the_same_methods() {
+    let (near, far) = UnixStream::pair().unwrap();
+    let serving = thread::spawn(move || blocking::serve(&far, peer(registry())));
+    let calculator = Calculator::new(blocking::Client::new(near, options()).unwrap());
+    assert_eq!(calculator.add(2, 3).unwrap(), 5);
+    calculator.div(1, 0).unwrap_err();
+    calculator.nothing().unwrap();
+    drop(calculator);
+    serving.join().unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
