@@ -144,7 +144,16 @@ impl Client {
     }
 
     /// Waits until both ends have said hello and suit each other.
-    pub(crate) async fn opened(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// They don't ([`Error::Version`], [`Error::CodecMismatch`], [`Error::Mismatch`]), the other says nothing for
+    /// [`Options::hello_timeout`](crate::Options::hello_timeout), or the connection is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost; one may wait again.
+    pub async fn opened(&self) -> Result<(), Error> {
         poll_fn(|cx| lock(&self.line.peer).poll_open(cx.waker())).await
     }
 

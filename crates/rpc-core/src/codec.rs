@@ -191,11 +191,11 @@ impl Codec {
         let seed = budget.guard(seed);
         match self {
             #[cfg(feature = "bincode")]
-            Self::Bincode => bincode::read(seed, bytes).map_err(|error| budget.told(error)),
+            Self::Bincode => budget.told(bincode::read(seed, bytes)),
             #[cfg(feature = "postcard")]
-            Self::Postcard => postcard::read(seed, bytes).map_err(|error| budget.told(error)),
+            Self::Postcard => budget.told(postcard::read(seed, bytes)),
             #[cfg(feature = "json")]
-            Self::Json => json::read(seed, bytes).map_err(|error| budget.told(error)),
+            Self::Json => budget.told(json::read(seed, bytes)),
         }
     }
 

@@ -23,7 +23,8 @@ mod visit;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// How deep values may be nested. Default 64, for which 256 KiB of stack are enough. JSON ends at 127 in
+    /// How deep values may be nested. Default 64, for which 256 KiB of stack are enough (for arguments 512 KiB
+    /// where nothing is optimised). JSON ends at 127 in
     /// any case, and a [`Value`](crate::Value) at 64.
     pub max_depth: usize,
     /// How many elements all lists and maps of a message may have together. Default 1 000 000.
@@ -144,11 +145,10 @@ impl Budget {
         }
     }
 
-    fn element(&self) -> Result<(), DecodeError> {
-        let limit = self.limits.max_elements;
+    /// Counts one more element.
+    fn element(&self) -> Result<(), Exceeded> {
         let left = self.elements.get().checked_sub(1);
-        self.elements
-            .set(left.ok_or(DecodeError::TooManyElements { limit })?);
+        self.elements.set(left.ok_or(Exceeded::Elements)?);
         Ok(())
     }
 
@@ -159,17 +159,54 @@ impl Budget {
         granted
     }
 
-    fn tell<E: de::Error>(&self, error: DecodeError) -> E {
+    // What follows is called where values are nested, so it is apart from what takes stack there.
+
+    /// Passes a complaint to a deserialiser, in a form that it understands.
+    #[inline]
+    fn tell<T, E: de::Error>(&self, read: Result<T, DecodeError>) -> Result<T, E> {
+        read.map_err(|error| self.put_aside(error))
+    }
+
+    /// What a deserialiser complains of, or what it was told to.
+    #[inline]
+    pub(crate) fn told<T, E: fmt::Display>(&self, read: Result<T, E>) -> Result<T, DecodeError> {
+        read.map_err(|error| self.complaint(error))
+    }
+
+    #[cold]
+    fn put_aside<E: de::Error>(&self, error: DecodeError) -> E {
         let told = E::custom(&error);
         self.told.set(Some(error));
         told
     }
 
-    /// What [`tell`](Self::tell) put aside, or else the error itself.
     #[cold]
-    pub(crate) fn told(&self, error: impl fmt::Display) -> DecodeError {
+    fn complaint(&self, error: impl fmt::Display) -> DecodeError {
         self.told.take().unwrap_or_else(|| de::Error::custom(error))
     }
+
+    #[cold]
+    fn refuse<T, E: de::Error>(&self, exceeded: Exceeded) -> Result<T, E> {
+        self.tell(Err(self.error(exceeded)))
+    }
+
+    #[cold]
+    fn error(&self, exceeded: Exceeded) -> DecodeError {
+        match exceeded {
+            Exceeded::Depth => DecodeError::TooDeep {
+                limit: self.limits.max_depth,
+            },
+            Exceeded::Elements => DecodeError::TooManyElements {
+                limit: self.limits.max_elements,
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Exceeded {
+    Depth,
+    Elements,
 }
 
 impl fmt::Debug for Budget {
@@ -197,7 +234,7 @@ pub struct Guarded<'g, D> {
 #[derive(Debug, Clone, Copy)]
 struct Place<'g> {
     budget: &'g Budget,
-    depth: usize,
+    depth: u32,
     role: Role,
 }
 
@@ -214,25 +251,24 @@ enum Role {
 
 impl<'g> Place<'g> {
     /// Into a list, a map, a tuple or a struct.
-    fn container(self) -> Result<Self, DecodeError> {
-        Ok(self.deeper()?.with(Role::Other))
+    fn container(self) -> Result<Self, Exceeded> {
+        if self.depth as usize >= self.budget.limits.max_depth {
+            return Err(Exceeded::Depth);
+        }
+        Ok(Self {
+            depth: self.depth.saturating_add(1),
+            role: Role::Other,
+            ..self
+        })
     }
 
     /// Into an option, a newtype or a variant.
-    fn inside(self) -> Result<Self, DecodeError> {
-        match self.role {
-            Role::Inside => self.deeper(),
-            Role::Element | Role::Key | Role::Other => Ok(self.with(Role::Inside)),
-        }
-    }
-
-    fn deeper(mut self) -> Result<Self, DecodeError> {
-        let limit = self.budget.limits.max_depth;
-        if self.depth >= limit {
-            return Err(DecodeError::TooDeep { limit });
-        }
-        self.depth += 1;
-        Ok(self)
+    fn inside(self) -> Result<Self, Exceeded> {
+        let place = match self.role {
+            Role::Inside => self.container()?,
+            Role::Element | Role::Key | Role::Other => self,
+        };
+        Ok(place.with(Role::Inside))
     }
 
     /// Bytes don't count as elements.
@@ -263,9 +299,7 @@ macro_rules! forward {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
             let Place { budget, .. } = self.place;
-            self.inner
-                .$method(self.place.visitor(visitor, 0))
-                .map_err(|error| budget.told(error))
+            budget.told(self.inner.$method(self.place.visitor(visitor, 0)))
         }
     )*};
 }
@@ -283,17 +317,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
         self.place.single_byte();
-        self.inner
-            .deserialize_u8(self.place.visitor(visitor, 0))
-            .map_err(|error| budget.told(error))
+        budget.told(self.inner.deserialize_u8(self.place.visitor(visitor, 0)))
     }
 
     fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
         self.place.single_byte();
-        self.inner
-            .deserialize_i8(self.place.visitor(visitor, 0))
-            .map_err(|error| budget.told(error))
+        budget.told(self.inner.deserialize_i8(self.place.visitor(visitor, 0)))
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -310,9 +340,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .deserialize_unit_struct(name, self.place.visitor(visitor, 0))
-            .map_err(|error| budget.told(error))
+        budget.told(
+            self.inner
+                .deserialize_unit_struct(name, self.place.visitor(visitor, 0)),
+        )
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -321,9 +352,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .deserialize_newtype_struct(name, self.place.visitor(visitor, 0))
-            .map_err(|error| budget.told(error))
+        budget.told(
+            self.inner
+                .deserialize_newtype_struct(name, self.place.visitor(visitor, 0)),
+        )
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -332,9 +364,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .deserialize_tuple(len, self.place.visitor(visitor, len))
-            .map_err(|error| budget.told(error))
+        budget.told(
+            self.inner
+                .deserialize_tuple(len, self.place.visitor(visitor, len)),
+        )
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -344,9 +377,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .deserialize_tuple_struct(name, len, self.place.visitor(visitor, len))
-            .map_err(|error| budget.told(error))
+        budget.told(self.inner.deserialize_tuple_struct(
+            name,
+            len,
+            self.place.visitor(visitor, len),
+        ))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -356,9 +391,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .deserialize_struct(name, fields, self.place.visitor(visitor, fields.len()))
-            .map_err(|error| budget.told(error))
+        budget.told(self.inner.deserialize_struct(
+            name,
+            fields,
+            self.place.visitor(visitor, fields.len()),
+        ))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -368,9 +405,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .deserialize_enum(name, variants, self.place.visitor(visitor, 0))
-            .map_err(|error| budget.told(error))
+        budget.told(
+            self.inner
+                .deserialize_enum(name, variants, self.place.visitor(visitor, 0)),
+        )
     }
 
     fn is_human_readable(&self) -> bool {

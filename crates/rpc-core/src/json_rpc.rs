@@ -21,8 +21,9 @@
 //!   when the last is there. A batch of notifications has no answer.
 //! - Names that begin with `rpc.` belong to the specification and are not found.
 //!
-//! Requests may follow each other without waiting for answers, and answers come in the order in which they are
-//! ready.
+//! Requests may follow each other without waiting for answers. Then they may run side by side and in any order, as
+//! the entries of a batch may: a function that runs at once overtakes one that has to begin elsewhere. Answers come
+//! in the order in which they are ready. Who needs one call done before the next waits for its answer.
 //!
 //! # Errors
 //!

@@ -11,6 +11,7 @@ mod client;
         unreachable_code,
         unused_variables,
         clippy::needless_pass_by_ref_mut,
+        clippy::ptr_arg,
         reason = "without a codec there is no value of the type to get there with"
     )
 )]

@@ -19,7 +19,7 @@ struct Account {
     tags: Vec<String>,
     owner: Owner,
     raw: (u8, i16, char),
-    nested: Option<Box<Account>>,
+    nested: Option<Box<Self>>,
     limits: BTreeMap<String, i32>,
 }
 

@@ -172,7 +172,8 @@ fn as_messages_without_lines() {
             let mut answered = None;
             while let Some(job) = responder.next_job() {
                 let answer = json_rpc::run(job.work).expect("they are ready at once");
-                answered = answered.or(responder.complete(job.id, answer, &mut out));
+                let completed = responder.complete(job.id, answer, &mut out);
+                answered = answered.or(completed);
             }
             match reply {
                 Reply::Pending(exchange) => assert_eq!(answered, Some(exchange)),

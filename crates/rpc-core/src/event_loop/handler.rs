@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::bell::Bell;
 use super::jobs::Jobs;
-use crate::{Answer, Dialect, Driver, Error, Fault, Job, JobId, Kind, Work};
+use crate::{Answer, Client, Dialect, Driver, Error, Fault, Job, JobId, Kind, Work, native};
 
 /// Carries one connection of a dialect on an event loop; see the [module](crate::event_loop) for what runs where.
 pub struct Handler<D: Dialect> {
@@ -206,6 +206,20 @@ impl<D: Dialect> Handler<D> {
     /// Whether what the dialect says next would go out.
     fn has_room(&self, out: &Outgoing) -> bool {
         self.unsent.is_empty() && !out.is_above_high_water()
+    }
+}
+
+impl Handler<native::Peer> {
+    /// Calls the functions of the other end: give the handler to
+    /// [`connect`](event_loop::EventLoop::connect), and call from other threads or from async functions on the loop.
+    /// Calls fail with [`Error::NotOpen`] until the ends have met.
+    ///
+    /// Clients don't keep the connection. It lasts until the peer or the loop ends it, or somebody does by
+    /// [`Context::close`](event_loop::Context::close) with the key that the loop gave.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let driver = Arc::clone(&self.bell) as Arc<dyn Driver>;
+        Client::new(Arc::clone(&self.dialect), driver)
     }
 }
 

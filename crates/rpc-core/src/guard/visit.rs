@@ -18,7 +18,7 @@ macro_rules! forward_visit {
     ($($method:ident($type:ty))*) => {$(
         fn $method<E: de::Error>(self, value: $type) -> Result<V::Value, E> {
             let Place { budget, .. } = self.place;
-            self.inner.$method(value).map_err(|error| budget.tell(error))
+            budget.tell(self.inner.$method(value))
         }
     )*};
 }
@@ -39,66 +39,64 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
 
     fn visit_none<E: de::Error>(self) -> Result<V::Value, E> {
         let Place { budget, .. } = self.place;
-        self.inner.visit_none().map_err(|error| budget.tell(error))
+        budget.tell(self.inner.visit_none())
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<V::Value, E> {
         let Place { budget, .. } = self.place;
-        self.inner.visit_unit().map_err(|error| budget.tell(error))
+        budget.tell(self.inner.visit_unit())
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         let Place { budget, .. } = self.place;
-        let read = match self.place.inside() {
-            Ok(place) => self.inner.visit_some(Guarded { inner, place }),
-            Err(error) => Err(error),
-        };
-        read.map_err(|error| budget.tell(error))
+        match self.place.inside() {
+            Ok(place) => budget.tell(self.inner.visit_some(Guarded { inner, place })),
+            Err(exceeded) => budget.refuse(exceeded),
+        }
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         let Place { budget, .. } = self.place;
-        let read = match self.place.inside() {
-            Ok(place) => self.inner.visit_newtype_struct(Guarded { inner, place }),
-            Err(error) => Err(error),
-        };
-        read.map_err(|error| budget.tell(error))
+        match self.place.inside() {
+            Ok(place) => budget.tell(self.inner.visit_newtype_struct(Guarded { inner, place })),
+            Err(exceeded) => budget.refuse(exceeded),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         let Place { budget, .. } = self.place;
         let hint = inner.size_hint();
-        let read = match self.place.container() {
+        match self.place.container() {
             Ok(place) => {
-                let elements = Elements::new(inner, place, hint, self.fields);
-                self.inner.visit_seq(elements)
+                budget.tell(
+                    self.inner
+                        .visit_seq(Elements::new(inner, place, hint, self.fields)),
+                )
             }
-            Err(error) => Err(error),
-        };
-        read.map_err(|error| budget.tell(error))
+            Err(exceeded) => budget.refuse(exceeded),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         let Place { budget, .. } = self.place;
         let hint = inner.size_hint();
-        let read = match self.place.container() {
+        match self.place.container() {
             Ok(place) => {
-                let elements = Elements::new(inner, place, hint, self.fields);
-                self.inner.visit_map(elements)
+                budget.tell(
+                    self.inner
+                        .visit_map(Elements::new(inner, place, hint, self.fields)),
+                )
             }
-            Err(error) => Err(error),
-        };
-        read.map_err(|error| budget.tell(error))
+            Err(exceeded) => budget.refuse(exceeded),
+        }
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .visit_enum(Guarded {
-                inner,
-                place: self.place,
-            })
-            .map_err(|error| budget.tell(error))
+        budget.tell(self.inner.visit_enum(Guarded {
+            inner,
+            place: self.place,
+        }))
     }
 }
 
@@ -143,9 +141,9 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
         inner: T,
     ) -> Result<Option<T::Value>, DecodeError> {
         let place = self.next(Role::Element);
-        self.inner
-            .next_element_seed(Guarded { inner, place })
-            .map_err(|error| place.budget.told(error))
+        place
+            .budget
+            .told(self.inner.next_element_seed(Guarded { inner, place }))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -161,9 +159,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
         inner: K,
     ) -> Result<Option<K::Value>, DecodeError> {
         let place = self.next(Role::Key);
-        self.inner
-            .next_key_seed(Guarded { inner, place })
-            .map_err(|error| place.budget.told(error))
+        place
+            .budget
+            .told(self.inner.next_key_seed(Guarded { inner, place }))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(
@@ -171,9 +169,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
         inner: T,
     ) -> Result<T::Value, DecodeError> {
         let Self { place, .. } = *self;
-        self.inner
-            .next_value_seed(Guarded { inner, place })
-            .map_err(|error| place.budget.told(error))
+        place
+            .budget
+            .told(self.inner.next_value_seed(Guarded { inner, place }))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -187,15 +185,14 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Guarded<'_, T> {
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<T::Value, D::Error> {
         let place = self.place;
         // Counted here and not by who asks for one more: that may be the end.
-        let counted = match place.role {
-            Role::Element | Role::Key => place.budget.element(),
-            Role::Inside | Role::Other => Ok(()),
-        };
-        let read = match counted {
-            Ok(()) => self.inner.deserialize(Guarded { inner, place }),
-            Err(error) => Err(error),
-        };
-        read.map_err(|error| place.budget.tell(error))
+        if matches!(place.role, Role::Element | Role::Key)
+            && let Err(exceeded) = place.budget.element()
+        {
+            return place.budget.refuse(exceeded);
+        }
+        place
+            .budget
+            .tell(self.inner.deserialize(Guarded { inner, place }))
     }
 }
 
@@ -212,10 +209,8 @@ impl<'de, 'g, A: EnumAccess<'de>> EnumAccess<'de> for Guarded<'g, A> {
             inner,
             place: place.with(Role::Other),
         };
-        match self.inner.variant_seed(seed) {
-            Ok((name, inner)) => Ok((name, Guarded { inner, place })),
-            Err(error) => Err(place.budget.told(error)),
-        }
+        let (name, inner) = place.budget.told(self.inner.variant_seed(seed))?;
+        Ok((name, Guarded { inner, place }))
     }
 }
 
@@ -224,19 +219,18 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
 
     fn unit_variant(self) -> Result<(), DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .unit_variant()
-            .map_err(|error| budget.told(error))
+        budget.told(self.inner.unit_variant())
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
         self,
         inner: T,
     ) -> Result<T::Value, DecodeError> {
-        let place = self.place.inside()?;
-        self.inner
-            .newtype_variant_seed(Guarded { inner, place })
-            .map_err(|error| place.budget.told(error))
+        let Place { budget, .. } = self.place;
+        match self.place.inside() {
+            Ok(place) => budget.told(self.inner.newtype_variant_seed(Guarded { inner, place })),
+            Err(exceeded) => Err(budget.error(exceeded)),
+        }
     }
 
     fn tuple_variant<V: Visitor<'de>>(
@@ -245,9 +239,10 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .tuple_variant(len, self.place.visitor(visitor, len))
-            .map_err(|error| budget.told(error))
+        budget.told(
+            self.inner
+                .tuple_variant(len, self.place.visitor(visitor, len)),
+        )
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -256,8 +251,9 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Place { budget, .. } = self.place;
-        self.inner
-            .struct_variant(fields, self.place.visitor(visitor, fields.len()))
-            .map_err(|error| budget.told(error))
+        budget.told(
+            self.inner
+                .struct_variant(fields, self.place.visitor(visitor, fields.len())),
+        )
     }
 }

@@ -188,9 +188,12 @@ impl Dialect for Peer {
 /// Ends the line that begins at `start`. A result may have line ends of its own, as blanks between its parts, if a
 /// function passes on JSON that it got as text.
 fn end_line(output: &mut Vec<u8>, start: usize) {
-    for byte in &mut output[start..] {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
+    let line = &mut output[start..];
+    for end in [b'\n', b'\r'] {
+        if line.contains(&end) {
+            for byte in line.iter_mut().filter(|byte| **byte == end) {
+                *byte = b' ';
+            }
         }
     }
     output.push(b'\n');

@@ -138,48 +138,56 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
-        let (variant, content) = data.variant()?;
-        match variant {
-            Variant::Null => content.unit_variant().map(|()| Value::Null),
-            Variant::Bool => content.newtype_variant().map(Value::Bool),
-            Variant::Int => content.newtype_variant().map(Value::Int),
-            Variant::Float => content.newtype_variant().map(Value::Float),
-            Variant::Text => content.newtype_variant().map(Value::Text),
-            Variant::Bytes => content.newtype_variant_seed(Bytes(self)),
-            Variant::List => content.newtype_variant_seed(List(self)),
-            Variant::Map => content.newtype_variant_seed(Map(self)),
-            Variant::Tagged => content.tuple_variant(2, Tagged(self.inside()?)),
+        match data.variant() {
+            Ok((variant, content)) => self.content(variant, content),
+            Err(error) => Err(error),
         }
     }
 }
 
-struct Bytes(Reader);
+impl Reader {
+    // In pieces, and with few moves: this takes stack where values are nested.
+    fn content<'de, A: VariantAccess<'de>>(
+        self,
+        variant: Variant,
+        content: A,
+    ) -> Result<Value, A::Error> {
+        match variant {
+            Variant::List | Variant::Map => content.newtype_variant_seed(Content(self, variant)),
+            Variant::Tagged => content.tuple_variant(2, Tagged(self)),
+            variant => self.leaf(variant, content),
+        }
+    }
 
-impl<'de> DeserializeSeed<'de> for Bytes {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_byte_buf(self.0)
+    fn leaf<'de, A: VariantAccess<'de>>(
+        self,
+        variant: Variant,
+        content: A,
+    ) -> Result<Value, A::Error> {
+        match variant {
+            Variant::Bool => content.newtype_variant().map(Value::Bool),
+            Variant::Int => content.newtype_variant().map(Value::Int),
+            Variant::Float => content.newtype_variant().map(Value::Float),
+            Variant::Text => content.newtype_variant().map(Value::Text),
+            Variant::Bytes => content.newtype_variant_seed(Content(self, variant)),
+            _ => content.unit_variant().map(|()| Value::Null),
+        }
     }
 }
 
-struct List(Reader);
+/// What the variant holds, as far as a type of the standard library doesn't say it.
+struct Content(Reader, Variant);
 
-impl<'de> DeserializeSeed<'de> for List {
+impl<'de> DeserializeSeed<'de> for Content {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_seq(self.0)
-    }
-}
-
-struct Map(Reader);
-
-impl<'de> DeserializeSeed<'de> for Map {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_map(self.0)
+        let Self(reader, variant) = self;
+        match variant {
+            Variant::List => deserializer.deserialize_seq(reader),
+            Variant::Map => deserializer.deserialize_map(reader),
+            _ => deserializer.deserialize_byte_buf(reader),
+        }
     }
 }
 
@@ -195,7 +203,9 @@ impl<'de> Visitor<'de> for Tagged {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let short = |len| A::Error::invalid_length(len, &"a name and a value");
         let name = seq.next_element::<String>()?.ok_or_else(|| short(0))?;
-        let value = seq.next_element_seed(self.0)?.ok_or_else(|| short(1))?;
+        let value = seq
+            .next_element_seed(self.0.inside()?)?
+            .ok_or_else(|| short(1))?;
         Ok(Value::Tagged(name, Box::new(value)))
     }
 }
