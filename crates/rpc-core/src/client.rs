@@ -97,7 +97,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If the call can't be sent: its arguments can't be encoded or are too large, the connection is closing or gone.
+    /// If the call can't be sent: its arguments can't be encoded or are too large, the connection is closing or gone,
+    /// or the other end reads too slowly ([`Error::QueueFull`]).
     pub fn notify(&self, function: &str, arguments: impl ToArguments) -> Result<(), Error> {
         let now = self.line.driver.now();
         self.line

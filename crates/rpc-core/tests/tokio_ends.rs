@@ -258,3 +258,62 @@ async fn when_the_client_is_gone_functions_are_dropped() {
         .unwrap()
         .unwrap();
 }
+
+/// Callers that wait, go at once, go a little later, or have no patience, of functions that are quick, and others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn any_mixture_of_ends_leaves_the_connection_good() {
+    let mut registry = adder();
+    registry.register_async("later", ["x"], |_: Context, x: u64| async move {
+        for _ in 0..x % 5 {
+            tokio::task::yield_now().await;
+        }
+        x
+    });
+    registry.register("elsewhere", ["x"], |x: u64| x).blocking();
+    let _told = never(&mut registry, "never");
+    let (client, serving) = client_of(registry).await;
+    let tasks: Vec<_> = (0..16_u64)
+        .map(|task| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for x in task..task + 1000 {
+                    let later = client.call::<u64>("later", (x,));
+                    let elsewhere = client.call::<u64>("elsewhere", (x,));
+                    let hasty = client.timeout(Duration::from_millis(1 + x % 3));
+                    let never = hasty.call::<()>("never", ());
+                    match x % 4 {
+                        0 => assert_eq!((later.await?, elsewhere.await?), (x, x)),
+                        1 => drop((never, later, elsewhere)),
+                        2 => {
+                            tokio::task::yield_now().await;
+                            drop(later);
+                            assert_eq!(elsewhere.await?, x);
+                        }
+                        _ => {
+                            drop(elsewhere);
+                            if x % 16 == 3 {
+                                never.await.expect_err("it has no answer");
+                            }
+                            assert_eq!(later.await?, x);
+                        }
+                    }
+                }
+                Ok::<(), Error>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        timeout(6 * LONG, task)
+            .await
+            .expect("all are answered")
+            .unwrap()
+            .unwrap();
+    }
+    assert_eq!(client.call::<i64>("add", (1, 2)).await.unwrap(), 3);
+    drop(client);
+    timeout(LONG, serving)
+        .await
+        .expect("it ends")
+        .unwrap()
+        .unwrap();
+}

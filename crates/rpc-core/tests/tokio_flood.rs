@@ -98,6 +98,52 @@ async fn answers_that_nobody_reads_are_not_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn notifications_that_nobody_reads_are_refused() {
+    const LEN: usize = 32 << 10;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let mut registry = adder();
+    registry.register("hear", ["text"], {
+        let heard = Arc::clone(&heard);
+        move |text: String| {
+            heard.fetch_add(text.len(), Ordering::Relaxed);
+        }
+    });
+    let (near, far) = duplex(64 << 10);
+    let sleeps = Arc::new(AtomicBool::new(false));
+    let stream = Sleepy {
+        stream: far,
+        sleeps: Arc::clone(&sleeps),
+    };
+    let serving = tokio::spawn(serve(stream, peer(registry)));
+    let client = client_over(near).await;
+    sleeps.store(true, Ordering::Relaxed);
+    let text = "x".repeat(LEN);
+    let mut sent = 0;
+    let error = loop {
+        match client.notify("hear", (&text,)) {
+            Ok(()) => sent += LEN,
+            Err(error) => break error,
+        }
+        assert!(sent < 10 * options().max_queued, "there is no bound");
+        tokio::task::yield_now().await;
+    };
+    assert!(matches!(error, Error::QueueFull { .. }), "{error:?}");
+    assert!(
+        sent >= options().max_queued && sent <= 3 * options().max_queued,
+        "{sent}"
+    );
+    sleeps.store(false, Ordering::Relaxed);
+    // The reader is looked at again at the latest when it asks for a sign of life.
+    drop(client);
+    timeout(4 * LONG, serving)
+        .await
+        .expect("it ends")
+        .unwrap()
+        .unwrap();
+    assert_eq!(heard.load(Ordering::Relaxed), sent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_above_the_limit_are_refused_here() {
     let mut registry = adder();
     registry.register_async("never", [], |_: rpc_core::Context| {

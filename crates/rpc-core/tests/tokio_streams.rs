@@ -203,3 +203,32 @@ async fn a_function_is_not_called_twice_when_the_stream_is_cut() {
     let error = timeout(LONG, call).await.expect("it is told").unwrap_err();
     assert!(!error.is_safe_to_repeat(), "{error:?}");
 }
+
+#[cfg(feature = "json")]
+#[tokio::test]
+async fn json_rpc_by_the_same_driver() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    let (near, far) = UnixStream::pair().unwrap();
+    let dialect = rpc_core::json_rpc::Peer::new(Arc::new(adder()), Default::default());
+    let serving = tokio::spawn(serve(far, dialect));
+    let (reader, mut writer) = split(near);
+    let request = br#"{"jsonrpc": "2.0", "id": 1, "method": "add", "params": [2, 3]}"#;
+    writer
+        .write_all(&[&request[..], b"\n"].concat())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    BufReader::new(reader).read_line(&mut answer).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(
+        answer,
+        serde_json::json!({"jsonrpc": "2.0", "id": 1, "result": 5})
+    );
+    writer.shutdown().await.unwrap();
+    timeout(LONG, serving)
+        .await
+        .expect("it ends")
+        .unwrap()
+        .unwrap();
+}
