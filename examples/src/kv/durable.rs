@@ -44,9 +44,12 @@ pub(super) use tables::Tables;
 ///
 /// Opening reads all of `store.redb` and checks the checksum of every page, and that of every batch in
 /// the journal. From then on each record is checked by a CRC32 of its own whenever it is read from the
-/// file, for redb does not look at its checksums again. One thing can't be told apart after a crash: the
-/// last batch in the journal, damaged later on, looks like one that was being written when the system
-/// went down. It is dropped.
+/// file, for redb does not look at its checksums again; an inner page that is damaged while the storage
+/// is open can still hide records until it is opened the next time.
+///
+/// One thing can't be told apart after a crash. If the journal is damaged from some batch on up to its
+/// end, that looks like the batch that was being written when the system went down, and is dropped.
+/// Damage with a whole batch behind it is reported, and so is any to a file that was closed properly.
 ///
 /// The file takes up to about five times as much room as the records: pages are never written where they
 /// lie, and it grows by doubling.

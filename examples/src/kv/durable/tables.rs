@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::fs;
+use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -345,10 +346,17 @@ fn expiry_key(at: u64, key: &[u8]) -> Vec<u8> {
 /// What redb has to say, in our words.
 pub(super) fn wrong(path: &Path, error: impl Into<redb::Error>) -> Error {
     match error.into() {
+        // What is said of contents, not by the system.
+        redb::Error::Io(error) if is_about_contents(&error) => Error::damaged(path, error),
         redb::Error::Io(error) => Error::io(path, error),
         redb::Error::DatabaseAlreadyOpen => Error::InUse { path: path.into() },
         error => Error::damaged(path, error),
     }
+}
+
+fn is_about_contents(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// Runs what reads or writes the file. A file that has been damaged since it was opened may lead redb
