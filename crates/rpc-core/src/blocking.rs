@@ -13,6 +13,7 @@ mod mailbox;
 mod outgoing;
 mod parker;
 mod pending;
+mod reconnecting;
 mod serve;
 mod stream;
 mod task;
@@ -23,6 +24,7 @@ pub use batch::Batch;
 pub use client::Client;
 use mailbox::Mailbox;
 pub use pending::Pending;
+pub use reconnecting::Reconnecting;
 pub use stream::{Pair, Stream};
 pub use workers::Workers;
 

@@ -1,10 +1,10 @@
 use serde::de::DeserializeOwned;
 
-use super::client::Client;
+use super::client::{Beginning, Client};
 use super::pending::Pending;
 use crate::{Error, ToArguments};
 
-/// Calls that are sent together, with one write.
+/// Calls that are sent together, with one write or, when they are many, one for every 8 KiB.
 ///
 /// ```
 /// # use rpc_core::{Error, blocking::Client};
@@ -17,17 +17,23 @@ use crate::{Error, ToArguments};
 /// }
 /// ```
 ///
-/// At most as many calls as the other end [takes](crate::Options::max_in_flight) can be in flight. What is dropped is
+/// Their timeouts count from the first call that such a write takes along. At most as many calls as the other end [takes](crate::Options::max_in_flight) can be in flight. What is dropped is
 /// sent too, and a call that is waited for takes those before it along.
 #[derive(Debug)]
 pub struct Batch<'a> {
     client: &'a Client,
+    /// Of all calls that have not been sent.
+    beginning: Option<Beginning>,
     queued: usize,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(client: &'a Client) -> Self {
-        Self { client, queued: 0 }
+        Self {
+            client,
+            beginning: None,
+            queued: 0,
+        }
     }
 
     /// Adds a call.
@@ -39,17 +45,29 @@ impl<'a> Batch<'a> {
         function: &str,
         arguments: impl ToArguments,
     ) -> Result<Pending<R>, Error> {
-        let pending = self.client.queue(function, &arguments)?;
+        let beginning = *self.beginning.get_or_insert_with(|| self.client.begin());
+        let pending = self.client.queue(function, &arguments, beginning)?;
         self.queued = pending.queued;
+        if self.queued >= MUCH {
+            self.flush();
+        }
         Ok(pending)
     }
 
     /// Sends them. Blocks until the stream has taken them.
     pub fn send(self) {}
+
+    fn flush(&mut self) {
+        self.client.line.flush(self.queued, None);
+        self.beginning = None;
+    }
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.client.line.flush(self.queued, None);
+        self.flush();
     }
 }
+
+/// So many bytes are sent at once: the other end has something to do meanwhile.
+const MUCH: usize = 8 << 10;

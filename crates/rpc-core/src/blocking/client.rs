@@ -141,7 +141,8 @@ impl Client {
         function: &str,
         arguments: impl ToArguments,
     ) -> Result<R, Error> {
-        self.start(function, arguments)?.wait()
+        let mut pending = self.start::<R>(function, arguments)?;
+        pending.answer()?.decode()
     }
 
     /// Calls a function, and gives its result when it is waited for: so that one thread can have many calls running. The
@@ -154,9 +155,7 @@ impl Client {
         function: &str,
         arguments: impl ToArguments,
     ) -> Result<Pending<R>, Error> {
-        let mut pending = self.queue(function, &arguments)?;
-        pending.send();
-        Ok(pending)
+        self.start_with(function, &arguments)
     }
 
     /// Calls a function without ever learning what became of it. It is sent before this returns.
@@ -164,8 +163,7 @@ impl Client {
     /// # Errors
     /// If it can't be sent; see [`call`](Self::call). Never [`Error::Fault`].
     pub fn notify(&self, function: &str, arguments: impl ToArguments) -> Result<(), Error> {
-        let now = Instant::now();
-        self.line.look(now);
+        let Beginning { now, .. } = self.begin();
         let mut peer = self.line.peer();
         peer.notify(&self.request(function), &arguments, now)?;
         let queued = peer.output().len();
@@ -236,11 +234,39 @@ impl Client {
     }
 
     /// Returns whether calls can be made: the ends have met, and neither is closing. Looks what has come from the other
-    /// end, if nothing did for a second.
+    /// end, if nothing did for a moment.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.line.look(Instant::now());
-        self.line.peer().is_open()
+        self.line.peer().is_callable()
+    }
+
+    pub(super) fn start_with<R>(
+        &self,
+        function: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<Pending<R>, Error> {
+        let mut pending = self.queue(function, arguments, self.begin())?;
+        pending.send();
+        Ok(pending)
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.line, &other.line)
+    }
+
+    /// When a call that begins now must be answered. Looks at the connection if it was quiet for long.
+    pub(super) fn begin(&self) -> Beginning {
+        let now = Instant::now();
+        self.line.look(now);
+        let timeout = self.timeout.or(self.line.call_timeout);
+        let own = timeout.and_then(|timeout| now.checked_add(timeout));
+        let until = [own, self.deadline].into_iter().flatten().min();
+        Beginning {
+            now,
+            until,
+            timeout: until.map_or(Duration::MAX, |until| until.saturating_duration_since(now)),
+        }
     }
 
     /// Queues a call, which is not sent yet.
@@ -248,22 +274,18 @@ impl Client {
         &self,
         function: &str,
         arguments: &impl ToArguments,
+        beginning: Beginning,
     ) -> Result<Pending<R>, Error> {
-        let now = Instant::now();
-        self.line.look(now);
-        let request = self.request(function);
         let mut peer = self.line.peer();
-        let id = peer.call(&request, arguments, now)?;
-        let timeout = self.timeout.or_else(|| peer.options().call_timeout);
+        let id = peer.call(&self.request(function), arguments, beginning.now)?;
         let queued = peer.output().len();
         drop(peer);
-        let own = timeout.and_then(|timeout| now.checked_add(timeout));
-        let until = [own, self.deadline].into_iter().flatten().min();
         Ok(Pending {
             line: Arc::clone(&self.line),
-            id: Some(id),
-            until,
-            timeout: until.map_or(Duration::MAX, |until| until.saturating_duration_since(now)),
+            id,
+            is_over: false,
+            until: beginning.until,
+            timeout: beginning.timeout,
             queued,
             result: PhantomData,
         })
@@ -293,6 +315,14 @@ impl Client {
             metadata: self.metadata.as_ref().map_or(&[], |metadata| metadata),
         }
     }
+}
+
+/// When a call begins, when it is given up, and how long after it began that is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    now: Instant,
+    until: Option<Instant>,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Client {

@@ -67,6 +67,7 @@ pub(super) struct Line {
     /// How much was read since the peer's machine has stopped looking at it, because very much was queued.
     unseen: AtomicUsize,
     max_queued: usize,
+    pub(super) call_timeout: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -113,6 +114,7 @@ impl Line {
             .and_then(|()| rustix::io::ioctl_fionbio(stream.reading(), false))
             .is_ok();
         let max_queued = peer.max_queued();
+        let call_timeout = peer.options().call_timeout;
         let peer = Arc::new(Mutex::new(peer));
         let line = Arc::new(Self {
             stream,
@@ -129,6 +131,7 @@ impl Line {
             heard: AtomicU64::new(0),
             unseen: AtomicUsize::new(0),
             max_queued,
+            call_timeout,
         });
         Peer::attach(&peer, Arc::new(Handle(Arc::downgrade(&line))));
         line.timeout(Instant::now());
@@ -228,10 +231,23 @@ impl Line {
         turn.unsent = outgoing;
         turn.is_writing = false;
         if let Err(error) = result {
-            drop(turn);
-            self.end(Err(error.into()));
+            self.end_after_rest(turn, error);
         }
         self.written.notify_all();
+    }
+
+    /// Nothing can be written any more. The peer may have said why, and which calls it has not taken.
+    fn end_after_rest<'a>(&'a self, mut turn: MutexGuard<'a, Turn>, error: io::Error) {
+        if self.is_socket {
+            let _ = shutdown(self.stream.reading(), Shutdown::Both);
+            if turn.is_reading {
+                // That one gets what there is, and then the end.
+                return;
+            }
+        }
+        turn = self.read_arrived(turn);
+        drop(turn);
+        self.end(Err(error.into()));
     }
 
     /// Looks whether something came while nobody waited: that the peer has gone, most likely.
@@ -240,9 +256,16 @@ impl Line {
         if now.saturating_duration_since(self.began) < heard + STALE {
             return;
         }
-        let mut turn = self.turn();
+        let turn = self.read_arrived(self.turn());
+        self.pass_on(&turn);
+        self.heard(now);
+    }
+
+    /// Reads what is there, unless somebody reads.
+    fn read_arrived<'a>(&'a self, mut turn: MutexGuard<'a, Turn>) -> MutexGuard<'a, Turn> {
         while !turn.is_reading && turn.end.is_none() && !turn.has_ended {
-            let ready = wait(Some(self.stream.reading()), None, None, Some(now));
+            let now = Some(Instant::now());
+            let ready = wait(Some(self.stream.reading()), None, None, now);
             if !ready.is_ok_and(|ready| ready.reading) {
                 break;
             }
@@ -252,8 +275,7 @@ impl Line {
             turn = self.turn();
             turn.is_reading = false;
         }
-        self.pass_on(&turn);
-        self.heard(now);
+        turn
     }
 
     /// Time has passed: for the calls, and for the peer.
@@ -660,6 +682,6 @@ const PATIENCE_TO_WRITE: Duration = Duration::from_millis(50);
 /// A peer that takes nothing for so long, of what has no deadline, is lost.
 const LONGEST_WRITE: Duration = Duration::from_secs(30);
 /// A connection from which nothing came for so long may be over without anybody having noticed.
-const STALE: Duration = Duration::from_secs(1);
+const STALE: Duration = Duration::from_millis(10);
 /// What is larger is written by pieces from the start: the peer may want to be read meanwhile.
 const SMALL: usize = 64 << 10;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -15,8 +15,9 @@ use crate::{Error, Kind};
 #[must_use = "dropping it cancels the call"]
 pub struct Pending<R> {
     pub(super) line: Arc<Line>,
-    /// `None` once the answer was taken.
-    pub(super) id: Option<CallId>,
+    pub(super) id: CallId,
+    /// The answer was taken.
+    pub(super) is_over: bool,
     /// When it is given up, and how long after its beginning that is.
     pub(super) until: Option<Instant>,
     pub(super) timeout: Duration,
@@ -31,7 +32,17 @@ impl<R: DeserializeOwned> Pending<R> {
     /// # Errors
     /// As [`Client::call`](super::Client::call).
     pub fn wait(mut self) -> Result<R, Error> {
-        self.answer()?.decode()
+        // It may be there already: then nobody need be woken.
+        let polled = self.line.peer().poll_answer(self.id, Waker::noop());
+        match polled {
+            Poll::Ready(answer) => {
+                self.is_over = true;
+                answer
+                    .map_err(|error| self.of_own_deadline(error))?
+                    .decode()
+            }
+            Poll::Pending => self.answer()?.decode(),
+        }
     }
 }
 
@@ -41,14 +52,13 @@ impl<R> Pending<R> {
         self.line.flush(queued, self.until);
     }
 
-    fn answer(&mut self) -> Result<Body, Error> {
-        let id = self.id.expect("only this takes it, and consumes the call");
+    pub(super) fn answer(&mut self) -> Result<Body, Error> {
         Parker::with(|parker, waker| {
             loop {
                 parker.reset();
-                let polled = self.line.peer().poll_answer(id, waker);
+                let polled = self.line.peer().poll_answer(self.id, waker);
                 if let Poll::Ready(answer) = polled {
-                    self.id = None;
+                    self.is_over = true;
                     return answer.map_err(|error| self.of_own_deadline(error));
                 }
                 if self.queued > 0 {
@@ -80,8 +90,8 @@ impl<R> Pending<R> {
 
 impl<R> Drop for Pending<R> {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
-            self.line.peer().forget(id);
+        if !self.is_over {
+            self.line.peer().forget(self.id);
             self.line.flush(0, Some(Instant::now()));
             self.line.end_if_finished();
         }

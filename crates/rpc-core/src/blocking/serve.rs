@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::mailbox::Mailbox;
 use super::stream::{Stream, hurry};
@@ -52,7 +52,26 @@ where
             let _ = self.send_output();
         }
         self.dialect.connection_lost(result.clone().err());
+        self.take_arrived();
         result
+    }
+
+    /// Takes off the stream what has arrived unread: closing a socket otherwise resets the connection, and the peer may
+    /// lose the last that it was told. One that is found to be sending is given a moment to finish.
+    fn take_arrived(&mut self) {
+        let (mut until, mut taken) = (Instant::now(), 0);
+        while !self.has_ended && taken < MAX_TAKEN {
+            let ready = wait(Some(self.stream.reading()), None, None, Some(until));
+            if !ready.is_ok_and(|ready| ready.reading) {
+                return;
+            }
+            match self.stream.read(&mut self.buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(_) if taken == 0 => until = Instant::now() + LINGER,
+                Ok(_) => {}
+            }
+            taken += self.buffer.len();
+        }
     }
 
     fn converse(&mut self) -> Result<(), Error> {
@@ -236,5 +255,9 @@ fn pass(stream: &(impl Stream + ?Sized), error: io::Error) -> io::Result<()> {
 /// How much one read takes. More than any stream keeps decrypted, so that one which reads ahead has nothing left
 /// after a read, and the descriptor tells whether there is more.
 pub(super) const READ_LEN: usize = 64 << 10;
+/// How long a peer that still sends when nobody listens any more may take to finish.
+const LINGER: Duration = Duration::from_secs(1);
+/// How much of it is taken.
+const MAX_TAKEN: usize = 16 * READ_LEN;
 /// A buffer that was once larger gives the rest back.
 pub(super) const KEPT_LEN: usize = 256 << 10;
