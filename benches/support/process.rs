@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
@@ -103,6 +104,38 @@ impl Server {
             ))
         })?;
         Ok(server)
+    }
+
+    /// Starts `command`, which will listen on `address`, keeps it on `core`, and waits for a line of output that has
+    /// `ready` in it.
+    ///
+    /// # Errors
+    ///
+    /// When the program can't be started, or ends before that line.
+    pub fn start_until(
+        command: &mut Command,
+        address: SocketAddr,
+        ready: &str,
+        core: usize,
+    ) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let server = Self { child, address };
+        pin(Some(server.pid()), core)?;
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next().transpose()? {
+            if line.contains(ready) {
+                // What it says later must not fill the pipe.
+                thread::spawn(move || lines.count());
+                return Ok(server);
+            }
+        }
+        Err(io::Error::other(format!(
+            "{command:?} ended without {ready:?}"
+        )))
     }
 
     /// Where it listens.
