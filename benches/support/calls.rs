@@ -40,6 +40,26 @@ pub const CONTENDERS: &[Contender] = &[
         serve: tarpc::serve,
         connect: tarpc::connect,
     },
+    Contender {
+        name: "event loop",
+        serve: ours::serve_event_loop,
+        connect: ours::connect_blocking,
+    },
+    Contender {
+        name: "threads",
+        serve: ours::serve_threads,
+        connect: ours::connect_blocking,
+    },
+    Contender {
+        name: "tokio",
+        serve: ours::serve_tokio,
+        connect: ours::connect_tokio,
+    },
+    Contender {
+        name: "JSON-RPC, event loop",
+        serve: ours::serve_json,
+        connect: ours::connect_json,
+    },
 ];
 
 impl Contender {
