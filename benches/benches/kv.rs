@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let effort = if is_tiny { SMOKE } else { FULL };
     let cores = Cores::choose()?;
     pin_self(cores.load)?;
-    let folder = Folder::make(program.parent().unwrap_or(Path::new(".")))?;
+    let folder = Folder::make(program.parent().unwrap_or_else(|| Path::new(".")))?;
     let servers = Servers {
         program,
         folder,
@@ -304,7 +304,7 @@ impl Connection for Kv {
             .map(|key| batch.call("set", (key, Value::from(VALUE))))
             .collect();
         let asked = asked.map_err(io::Error::other)?;
-        batch.send().map_err(io::Error::other)?;
+        batch.send();
         asked
             .into_iter()
             .try_for_each(|answer| answer.wait().map_err(io::Error::other))
@@ -315,9 +315,9 @@ impl Connection for Kv {
         let asked: Result<Vec<Pending<Value>>, _> =
             keys.iter().map(|key| batch.call("get", (key,))).collect();
         let asked = asked.map_err(io::Error::other)?;
-        batch.send().map_err(io::Error::other)?;
+        batch.send();
         for answer in asked {
-            match answer.wait().map_err(io::Error::other)? {
+            match &answer.wait().map_err(io::Error::other)? {
                 Value::Text(text) => check(text.as_bytes())?,
                 other => return Err(io::Error::other(format!("{other:?}"))),
             }

@@ -94,7 +94,7 @@ impl Load for Blocking {
             for call in done..calls.min(done + in_flight) {
                 pending.push(batch.call("add", arguments(call))?);
             }
-            batch.send()?;
+            batch.send();
             for answer in pending.drain(..) {
                 check(done, answer.wait()?)?;
                 done += 1;
