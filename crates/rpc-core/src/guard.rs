@@ -38,7 +38,7 @@ impl DecodeLimits {
         Budget {
             limits: *self,
             elements: Cell::new(self.max_elements),
-            announced: Cell::new(len),
+            announced: Cell::new((len / 4).max(64)),
             told: Cell::new(None),
         }
     }
@@ -121,8 +121,8 @@ impl de::Error for DecodeError {
 pub struct Budget {
     limits: DecodeLimits,
     elements: Cell<usize>,
-    // How many elements may still be announced: all lists together can't have more than the message has bytes,
-    // unless they hold nothing.
+    // How many elements all lists together may still make room for before they come. An element has a byte at least,
+    // most have several; what is longer than that grows as it comes.
     announced: Cell<usize>,
     // A deserialiser's own error may not keep what it is told (postcard's doesn't), so it waits here until the
     // deserialiser has returned.
@@ -221,8 +221,8 @@ impl fmt::Debug for Budget {
 /// A deserialiser within a [`Budget`], made by [`Budget::guard`].
 ///
 /// It works around any: a codec's, a library's, an erased one. Every value inside goes through it too, which
-/// costs a few nanoseconds. The lengths that lists announce are passed on only as far as the message can hold them,
-/// so nobody reserves memory for what can't come. Text and bytes are asked for as borrowed ones, which a
+/// costs a few nanoseconds. The lengths that lists announce are passed on only as far as the message is long,
+/// so nobody makes room for what can't come. Text and bytes are asked for as borrowed ones, which a
 /// deserialiser over a slice gives without believing their length first.
 #[derive(Debug)]
 pub struct Guarded<'g, D> {
