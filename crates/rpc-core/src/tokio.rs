@@ -86,6 +86,41 @@ where
 /// Does what [`serve`] does until `stopping` is ready; then takes no new calls, answers those that run, and
 /// returns.
 ///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// use std::sync::Arc;
+///
+/// use rpc_core::tokio::serve_until;
+/// use rpc_core::{Codec, Error, Options, Registry, native};
+/// use tokio::net::TcpListener;
+/// use tokio::sync::watch;
+///
+/// /// Serves until `stopping` turns true; then each connection comes to its end.
+/// async fn serve_all(
+///     listener: TcpListener,
+///     registry: Arc<Registry>,
+///     mut stopping: watch::Receiver<bool>,
+/// ) -> Result<(), Error> {
+///     loop {
+///         let (stream, _) = tokio::select! {
+///             accepted = listener.accept() => accepted?,
+///             _ = stopping.wait_for(|stops| *stops) => return Ok(()),
+///         };
+///         stream.set_nodelay(true)?;
+///         let peer = native::Peer::new(registry.clone(), Options::new(Codec::Postcard));
+///         let mut stopping = stopping.clone();
+///         tokio::spawn(serve_until(stream, peer, async move {
+///             let _ = stopping.wait_for(|stops| *stops).await;
+///         }));
+///     }
+/// }
+/// # let _ = serve_all;
+/// # }
+/// ```
+///
+/// With `socket-server` the stream is `&connection`, whose idle timeout should be off: a peer may well be silent
+/// between two calls, and the keep-alive of the dialect finds out about one that is gone.
+///
 /// The peer is told which calls were not taken. It has a second to end its side after the last answer. How long
 /// the running calls may take is up to their deadlines, or to who drops the future.
 ///

@@ -143,6 +143,75 @@ async fn notifications_that_nobody_reads_are_refused() {
     assert_eq!(heard.load(Ordering::Relaxed), sent);
 }
 
+/// Counts what is written.
+struct Counted {
+    stream: DuplexStream,
+    writes: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_many_tasks_say_goes_out_together() {
+    const ROUNDS: usize = 50;
+    let (near, far) = duplex(64 << 10);
+    let writes = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let counted = |stream, end: usize| Counted {
+        stream,
+        writes: Arc::clone(&writes[end]),
+    };
+    tokio::spawn(serve(counted(far, 0), peer(adder())));
+    let client = client_over(counted(near, 1)).await;
+    let tasks: Vec<_> = (0..1000)
+        .map(|task| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let sum: i64 = client.call("add", (task, 1)).await.expect("an answer");
+                    assert_eq!(sum, task + 1);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for end in writes {
+        let writes = end.load(Ordering::Relaxed);
+        assert!(
+            writes <= 3 * ROUNDS,
+            "{writes} writes for {ROUNDS} rounds of 1000 calls"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn calls_above_the_limit_are_refused_here() {
     let mut registry = adder();
