@@ -49,7 +49,7 @@ macro_rules! plain_replies {
 }
 
 plain_replies! {
-    [] (), [] bool, [] char, [] String, [] &'static str,
+    [] (), [] bool, [] char, [] String, [] &'static str, [] crate::Value,
     [] i8, [] i16, [] i32, [] i64, [] i128, [] isize, [] u8, [] u16, [] u32, [] u64, [] u128, [] usize, [] f32, [] f64,
     [T: Serialize] Vec<T>, [T: Serialize] Option<T>, [T: Serialize] Box<T>,
     [K: Serialize, V: Serialize, S] HashMap<K, V, S>, [K: Serialize, V: Serialize] BTreeMap<K, V>,

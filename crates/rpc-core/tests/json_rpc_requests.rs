@@ -379,7 +379,11 @@ fn a_line_that_is_too_long_or_too_slow_ends_the_conversation() {
     let now = Instant::now();
     let refused = long.receive(&[b' '; 200], now);
     assert!(matches!(refused, Err(Error::Frame(_))), "{refused:?}");
-    let farewell = &answers(&mut long)[0]["error"];
+    let again = long.receive(b"\n", now);
+    assert!(matches!(again, Err(Error::Frame(_))), "{again:?}");
+    let farewells = answers(&mut long);
+    assert_eq!(farewells.len(), 1);
+    let farewell = &farewells[0]["error"];
     assert_eq!(farewell["code"], -32700);
     assert!(
         farewell["data"]

@@ -36,6 +36,8 @@ pub struct Peer {
     max_backlog: usize,
     /// When the line under way must be complete.
     line_due: Option<Instant>,
+    /// The peer was told that its bytes are no lines.
+    has_failed: bool,
     /// The peer has ended.
     has_ended: bool,
     /// The last of its lines was taken.
@@ -57,6 +59,7 @@ impl Peer {
             max_backlog: options.max_backlog,
             responder: Responder::new(registry, options),
             line_due: None,
+            has_failed: false,
             has_ended: false,
             is_exhausted: false,
         }
@@ -88,11 +91,13 @@ impl Peer {
         Ok(())
     }
 
-    /// What is answered to bytes that are no lines.
+    /// Answers bytes that are no lines, once.
     fn farewell(&mut self, error: FrameError) -> Error {
-        let detail = error.to_string();
-        answer::write_refusal(answer::PARSE_ERROR, NULL, Some(&detail), &mut self.output);
-        self.output.push(b'\n');
+        if !std::mem::replace(&mut self.has_failed, true) {
+            let detail = error.to_string();
+            answer::write_refusal(answer::PARSE_ERROR, NULL, Some(&detail), &mut self.output);
+            self.output.push(b'\n');
+        }
         error.into()
     }
 }
