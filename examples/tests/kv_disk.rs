@@ -1,8 +1,9 @@
 //! Files that are damaged, foreign, missing or in use are reported as such.
 
 use std::fs;
+use std::ops::{Bound, ControlFlow};
 
-use examples::kv::{Change, Durable, DurableOptions, Error, Limits, Record, Storage, Store};
+use examples::kv::{Change, Durable, DurableOptions, Entry, Error, Limits, Record, Storage, Store};
 
 mod kv_disk_support;
 mod support;
@@ -19,7 +20,7 @@ fn options() -> DurableOptions {
 }
 
 fn error(opened: Result<Durable, Error>) -> Error {
-    opened.err().expect("it can't be opened")
+    opened.expect_err("it can't be opened")
 }
 
 #[test]
@@ -105,6 +106,51 @@ fn a_copy_is_a_storage() {
     fs::rename(&copy, format!("{data}/store.redb")).unwrap();
     let storage = Durable::open(&data, &options()).unwrap();
     assert_eq!(storage.get("a").unwrap().unwrap().value, "1");
+}
+
+#[test]
+fn what_the_tables_do_not_have_yet_is_read_as_if_they_had() {
+    for seed in 1..=8 {
+        let mut random = Random(seed);
+        // One journal is too short for many batches, one is long enough for all.
+        let options = DurableOptions {
+            journal_len: [2000, 1 << 20][random.below(2)],
+            ..options()
+        };
+        let storage = Disk::empty().open(&options).unwrap();
+        let mut model = Model::new();
+        for _ in 0..60 {
+            let batch = random.batch();
+            storage.apply(&batch).unwrap();
+            apply(&mut model, &batch);
+            let from = format!("key {}", random.below(24));
+            for bound in [Bound::Included(&from[..]), Bound::Excluded(&from[..])] {
+                let limit = random.below(30);
+                let mut found = Vec::new();
+                let mut collect = |entry: Entry<'_>| {
+                    if found.len() == limit {
+                        return ControlFlow::Break(());
+                    }
+                    found.push((entry.key.to_owned(), entry.value.to_vec()));
+                    ControlFlow::Continue(())
+                };
+                storage.scan(bound, &mut collect).unwrap();
+                let range = model.range::<str, _>((bound, Bound::Unbounded)).take(limit);
+                let wanted: Vec<_> = range
+                    .map(|(key, record)| (key.clone(), record.value.to_vec()))
+                    .collect();
+                assert_eq!(found, wanted);
+            }
+            assert_eq!(storage.size().unwrap().keys, model.len() as u64);
+            for n in 0..24 {
+                let key = format!("key {n}");
+                assert_eq!(storage.get(&key).unwrap().as_ref(), model.get(&key));
+            }
+            if random.below(10) == 0 {
+                assert_eq!(contents(&storage).unwrap(), model);
+            }
+        }
+    }
 }
 
 /// A disk after a number of batches: as it is while the storage is open, and closed; what is in it, and
@@ -277,6 +323,33 @@ fn damage_that_comes_later_is_never_a_wrong_value() {
                 Err(error) => panic!("{error}"),
             }
         }
+        // A storage that knows of it writes nothing more, this one may not know.
+        std::mem::forget(storage);
     }
     assert!(reported > 0);
+}
+
+#[test]
+fn a_storage_that_is_known_to_be_damaged_is_not_written_to() {
+    let (_, closed, model, _) = written(&mut Random(7));
+    let disk = Disk::new(closed);
+    let options = DurableOptions {
+        cache_len: 0,
+        ..options()
+    };
+    let storage = disk.open(&options).unwrap();
+    disk.change(|state| state.image[0][4096..].fill(0xff));
+    let damaged = model.keys().find_map(|key| storage.get(key).err());
+    assert!(
+        matches!(damaged, Some(Error::Damaged { .. })),
+        "{damaged:?}"
+    );
+    let store = Store::new(storage, Limits::default());
+    let written = disk.state().image[0].clone();
+    // What fits into the journal may still be acknowledged, but no more.
+    let refused = (0..3).find_map(|_| store.set("a", vec![0; 10_000], None).wait().err());
+    assert!(matches!(refused, Some(Error::Stopped(_))), "{refused:?}");
+    drop(store);
+    assert_eq!(disk.state().image[0], written);
+    assert!(matches!(disk.open(&options), Err(Error::Damaged { .. })));
 }

@@ -163,7 +163,7 @@ impl Shared {
             Ok(expired) => expired,
             Err(error) => return Err((writes, error)),
         };
-        // A record that can't be read spoils the write that asks for it and no other.
+        // A record that can't be read spoils the write that asks for it.
         let answers: Vec<_> = writes.iter().map(|write| batch.decide(write)).collect();
         if !batch.changes.is_empty() {
             if let Err(error) = self.storage.apply(&batch.changes) {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::fs;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
@@ -12,10 +13,11 @@ use super::{Change, Entry, Error, Record, Size, Storage, backup};
 
 mod cache;
 mod journal;
+mod recent;
 mod tables;
 
-use cache::Cache;
 use journal::Journal;
+use recent::{Found, Merge, Recent};
 use tables::Commit;
 
 pub(super) use tables::Tables;
@@ -32,7 +34,7 @@ pub(super) use tables::Tables;
 ///  batch of changes ─────────────────────► journal ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┐
 ///         │                                                                ▼
 ///         └─────────────────────────────────────────────────────────► store.redb
-///                   2. made visible to readers, in memory first
+///                   2. visible to readers: in memory, then in the tables
 /// ```
 ///
 /// The journal is short, of a fixed length, and written in sequence, so that a sync of it is as cheap as
@@ -45,7 +47,9 @@ pub(super) use tables::Tables;
 /// Opening reads all of `store.redb` and checks the checksum of every page, and that of every batch in
 /// the journal. From then on each record is checked by a CRC32 of its own whenever it is read from the
 /// file, for redb does not look at its checksums again; an inner page that is damaged while the storage
-/// is open can still hide records until it is opened the next time.
+/// is open can still hide records until it is opened the next time. When damage is found in an open file
+/// nothing more is written to it. (If it is in what redb keeps for itself, redb may find it while it
+/// commits and end the process. What was acknowledged is on disk, and opening it reports the damage.)
 ///
 /// One thing can't be told apart after a crash. If the journal is damaged from some batch on up to its
 /// end, that looks like the batch that was being written when the system went down, and is dropped.
@@ -53,13 +57,12 @@ pub(super) use tables::Tables;
 ///
 /// The file takes up to about five times as much room as the records: pages are never written where they
 /// lie, and it grows by doubling.
-#[derive(Debug)]
 pub struct Durable {
     /// Given up before the tables are, which whoever opens the storage next needs first.
     journal: Mutex<Journal>,
     journal_len: u64,
     tables: Tables,
-    cache: Mutex<Cache>,
+    recent: Mutex<Recent>,
     /// Whether something could not be written, or is being written.
     is_uncertain: AtomicBool,
 }
@@ -103,6 +106,10 @@ impl Default for DurableOptions {
 
 const TABLES_NAME: &str = "store.redb";
 const JOURNAL_NAME: &str = "journal";
+
+/// How many keys may have changed that the tables don't have yet: what copying them for a scan, and
+/// taking them all into the tables, may cost.
+const MAX_UNSETTLED: usize = 2048;
 
 impl Durable {
     /// Opens the storage in this directory, which is made if there is none.
@@ -159,9 +166,8 @@ impl Durable {
         let is_synced = options.durability == Durability::Disk;
         let journal = Journal::begin(Box::new(journal), path, is_synced, options.journal_len)?;
         tables.apply(&[], Commit::Synced(Some(journal.mark())))?;
-        tables.publish()?;
         Ok(Self {
-            cache: Mutex::new(Cache::new(cache_len)),
+            recent: Mutex::new(Recent::new(tables.snapshot()?, cache_len)),
             tables,
             journal_len: journal.len(),
             journal: Mutex::new(journal),
@@ -173,8 +179,27 @@ impl Durable {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes into the tables what they don't have yet, and these changes, while others read. The caller
+    /// holds the journal.
+    fn settle(&self, changes: &[Change], commit: Commit) -> Result<(), Error> {
+        let (mut unsettled, _) = self.recent().view(Bound::Unbounded);
+        unsettled.extend_from_slice(changes);
+        self.tables.apply(&unsettled, commit)?;
+        let snapshot = self.tables.snapshot()?;
+        self.recent().settled(snapshot, changes);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Durable")
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
     }
 }
 
@@ -183,23 +208,21 @@ impl Drop for Durable {
     fn drop(&mut self) {
         if !self.is_uncertain.load(Relaxed) {
             // If this fails, the journal has it all.
-            let _ = self.tables.apply(&[], Commit::Synced(None));
+            let _ = self.settle(&[], Commit::Synced(None));
         }
     }
 }
 
 impl Storage for Durable {
     fn get(&self, key: &str) -> Result<Option<Record>, Error> {
-        let version = {
-            let mut cache = self.cache();
-            if let Some(record) = cache.get(key) {
-                return Ok(Some(record));
-            }
-            cache.version()
+        let found = self.recent().get(key);
+        let (snapshot, version) = match found {
+            Found::Here(record) => return Ok(record),
+            Found::InTables(snapshot, version) => (snapshot, version),
         };
-        let record = self.tables.get(key)?;
+        let record = self.tables.get(&snapshot, key)?;
         if let Some(record) = &record {
-            self.cache().keep(key, record, version);
+            self.recent().keep(key, record, version);
         }
         Ok(record)
     }
@@ -209,27 +232,44 @@ impl Storage for Durable {
         from: Bound<&str>,
         visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.tables.scan(from, visit)
+        let (unsettled, snapshot) = self.recent().view(from);
+        let mut merge = Merge::new(&unsettled, visit);
+        let mut flow = ControlFlow::Continue(());
+        self.tables.scan(&snapshot, from, &mut |entry| {
+            flow = merge.next(entry);
+            flow
+        })?;
+        if flow.is_continue() {
+            let _all_seen = merge.finish();
+        }
+        Ok(())
     }
 
+    /// Waits for a batch that is being applied, if any record expires.
     fn first_to_expire(&self, limit: usize) -> Result<Vec<(u64, String)>, Error> {
-        self.tables.first_to_expire(limit)
+        let snapshot = self.recent().snapshot();
+        let first = self.tables.first_to_expire(&snapshot, limit)?;
+        if !self.recent().may_change_expiries(!first.is_empty()) {
+            return Ok(first);
+        }
+        let _journal = self.journal();
+        self.settle(&[], Commit::Later)?;
+        let snapshot = self.recent().snapshot();
+        self.tables.first_to_expire(&snapshot, limit)
     }
 
     fn apply(&self, changes: &[Change]) -> Result<(), Error> {
         self.is_uncertain.store(true, Relaxed);
         let mut journal = self.journal();
         if journal.append(changes)? {
-            self.tables.apply(changes, Commit::Later)?;
+            if self.recent().change(changes) > MAX_UNSETTLED {
+                self.settle(&[], Commit::Later)?;
+            }
         } else {
             let mark = journal.mark();
-            self.tables.apply(changes, Commit::Synced(Some(mark)))?;
+            self.settle(changes, Commit::Synced(Some(mark)))?;
             journal.begin_round();
         }
-        // Who finds an old record in here must not find a new one in the tables.
-        let mut cache = self.cache();
-        self.tables.publish()?;
-        cache.forget(changes);
         self.is_uncertain.store(false, Relaxed);
         Ok(())
     }
@@ -237,7 +277,7 @@ impl Storage for Durable {
     fn backup(&self, path: &Path) -> Result<(), Error> {
         backup::write(path, &mut |sink| {
             let mut outcome = Ok(());
-            self.tables.scan(Bound::Unbounded, &mut |entry| {
+            self.scan(Bound::Unbounded, &mut |entry| {
                 outcome = sink(entry);
                 match outcome {
                     Ok(()) => ControlFlow::Continue(()),
@@ -249,8 +289,14 @@ impl Storage for Durable {
     }
 
     fn size(&self) -> Result<Size, Error> {
+        let (unsettled, snapshot) = self.recent().view(Bound::Unbounded);
+        let mut keys = self.tables.len(&snapshot)?;
+        for Change { key, record } in unsettled {
+            let was = self.tables.get(&snapshot, &key)?.is_some();
+            keys = keys + u64::from(record.is_some()) - u64::from(was);
+        }
         Ok(Size {
-            keys: self.tables.len()?,
+            keys,
             bytes_on_disk: self.tables.bytes_on_disk() + self.journal_len,
         })
     }

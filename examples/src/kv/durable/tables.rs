@@ -6,7 +6,9 @@ use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use redb::{
     Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
@@ -32,12 +34,13 @@ const MARK: &[u8] = b"journal";
 /// An open file.
 pub(in crate::kv) struct Tables {
     path: PathBuf,
-    database: Database,
-    /// What readers see: as of the last commit.
-    committed: RwLock<Arc<Committed>>,
+    database: Arc<Database>,
+    /// Whether damage was found since the file was opened: then nothing more is written.
+    is_damaged: AtomicBool,
 }
 
-struct Committed {
+/// The tables as of some commit.
+pub(super) struct Snapshot {
     records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     expiries: ReadOnlyTable<&'static [u8], ()>,
 }
@@ -80,7 +83,7 @@ impl Tables {
         path: PathBuf,
         cache_len: usize,
     ) -> Result<Self, Error> {
-        let opened = contain(&path, || {
+        let database = contain(&path, || {
             let len = backend.len().map_err(|error| Error::io(&path, error))?;
             if len == 0 {
                 return Err(Error::damaged(&path, "it is empty"));
@@ -93,24 +96,24 @@ impl Tables {
                     redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse { path: path.clone() },
                     error => wrong(&path, error),
                 })?;
-            let committed = Committed::new(&path, &database)?;
-            Ok((database, committed))
-        });
-        let (database, committed) = opened?;
+            Snapshot::new(&path, &database)?;
+            Ok(database)
+        })?;
         Ok(Self {
             path,
-            database,
-            committed: RwLock::new(Arc::new(committed)),
+            database: Arc::new(database),
+            is_damaged: AtomicBool::new(false),
         })
     }
 
-    pub(super) fn get(&self, key: &str) -> Result<Option<Record>, Error> {
-        let committed = self
-            .committed
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        contain(&self.path, || {
-            let stored = committed.records.get(key.as_bytes());
+    /// Returns what was applied so far, for readers.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, Error> {
+        self.contain(|| Snapshot::new(&self.path, &self.database))
+    }
+
+    pub(super) fn get(&self, snapshot: &Snapshot, key: &str) -> Result<Option<Record>, Error> {
+        self.contain(|| {
+            let stored = snapshot.records.get(key.as_bytes());
             match stored.map_err(|error| wrong(&self.path, error))? {
                 Some(stored) => Ok(Some(
                     self.entry(key.as_bytes(), stored.value())?.to_record(),
@@ -122,13 +125,13 @@ impl Tables {
 
     pub(super) fn scan(
         &self,
+        snapshot: &Snapshot,
         from: Bound<&str>,
         visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let committed = self.committed();
-        contain(&self.path, || {
+        self.contain(|| {
             let from = from.map(str::as_bytes);
-            let records = committed.records.range::<&[u8]>((from, Bound::Unbounded));
+            let records = snapshot.records.range::<&[u8]>((from, Bound::Unbounded));
             for record in records.map_err(|error| wrong(&self.path, error))? {
                 let (key, stored) = record.map_err(|error| wrong(&self.path, error))?;
                 if visit(self.entry(key.value(), stored.value())?).is_break() {
@@ -139,10 +142,13 @@ impl Tables {
         })
     }
 
-    pub(super) fn first_to_expire(&self, limit: usize) -> Result<Vec<(u64, String)>, Error> {
-        let committed = self.committed();
-        contain(&self.path, || {
-            let expiries = committed.expiries.iter();
+    pub(super) fn first_to_expire(
+        &self,
+        snapshot: &Snapshot,
+        limit: usize,
+    ) -> Result<Vec<(u64, String)>, Error> {
+        self.contain(|| {
+            let expiries = snapshot.expiries.iter();
             let expiries = expiries.map_err(|error| wrong(&self.path, error))?;
             let read = |expiry: Result<(redb::AccessGuard<'_, &[u8]>, _), redb::StorageError>| {
                 let (expiry, _) = expiry.map_err(|error| wrong(&self.path, error))?;
@@ -158,7 +164,7 @@ impl Tables {
 
     /// Returns how far this file goes, if it was not closed properly.
     pub(super) fn mark(&self) -> Result<Option<Mark>, Error> {
-        contain(&self.path, || {
+        self.contain(|| {
             let read = || -> Result<Option<Mark>, redb::Error> {
                 let about = self.database.begin_read()?.open_table(ABOUT)?;
                 let mark = about.get(MARK)?;
@@ -170,7 +176,11 @@ impl Tables {
 
     /// Makes the changes, not yet visible to readers.
     pub(super) fn apply(&self, changes: &[Change], commit: Commit) -> Result<(), Error> {
-        contain(&self.path, || {
+        if self.is_damaged.load(Relaxed) {
+            let what = "nothing more is written since damage was found";
+            return Err(Error::damaged(&self.path, what));
+        }
+        self.contain(|| {
             let write = || -> Result<(), redb::Error> {
                 let mut transaction = self.database.begin_write()?;
                 commit.prepare(&mut transaction)?;
@@ -189,20 +199,9 @@ impl Tables {
         })
     }
 
-    /// Makes what was applied visible.
-    pub(super) fn publish(&self) -> Result<(), Error> {
-        let committed = contain(&self.path, || Committed::new(&self.path, &self.database))?;
-        *self
-            .committed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(committed);
-        Ok(())
-    }
-
-    pub(super) fn len(&self) -> Result<u64, Error> {
-        let committed = self.committed();
-        contain(&self.path, || {
-            let len = committed.records.len();
+    pub(super) fn len(&self, snapshot: &Snapshot) -> Result<u64, Error> {
+        self.contain(|| {
+            let len = snapshot.records.len();
             len.map_err(|error| wrong(&self.path, error))
         })
     }
@@ -211,13 +210,12 @@ impl Tables {
         fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
-    fn committed(&self) -> Arc<Committed> {
-        Arc::clone(
-            &self
-                .committed
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    fn contain<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let outcome = contain(&self.path, work);
+        if matches!(outcome, Err(Error::Damaged { .. })) {
+            self.is_damaged.store(true, Relaxed);
+        }
+        outcome
     }
 
     fn entry<'a>(&self, key: &'a [u8], stored: &'a [u8]) -> Result<Entry<'a>, Error> {
@@ -228,13 +226,23 @@ impl Tables {
     }
 }
 
+/// Closing the file writes to it, which is left alone if it is damaged: then it stays locked until the
+/// process ends.
+impl Drop for Tables {
+    fn drop(&mut self) {
+        if self.is_damaged.load(Relaxed) {
+            std::mem::forget(Arc::clone(&self.database));
+        }
+    }
+}
+
 impl fmt::Debug for Tables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tables").field(&self.path).finish()
     }
 }
 
-impl Committed {
+impl Snapshot {
     fn new(path: &Path, database: &Database) -> Result<Self, Error> {
         let open = || -> Result<Option<Self>, redb::Error> {
             let transaction = database.begin_read()?;
