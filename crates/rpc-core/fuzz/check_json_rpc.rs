@@ -1,7 +1,7 @@
 //! What must hold of any bytes that arrive in JSON-RPC: the first says how the others are cut. The fuzz target runs it
 //! on what the fuzzer makes up, and the tests on the stored corpus.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use rpc_core::json_rpc::{Options, Peer};
@@ -35,7 +35,7 @@ pub(crate) fn json_rpc(input: &[u8]) {
 
 /// All that is answered, line by line; in each, something that is an answer.
 fn answers(pieces: &[&[u8]]) -> Vec<String> {
-    let mut peer = Peer::new(Arc::new(registry()), options());
+    let mut peer = Peer::new(Arc::clone(&REGISTRY), options());
     let now = Instant::now();
     let mut output = Vec::new();
     let mut is_open = true;
@@ -112,6 +112,8 @@ fn options() -> Options {
         ..Options::default()
     }
 }
+
+static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(registry()));
 
 fn registry() -> Registry {
     let mut registry = Registry::new();

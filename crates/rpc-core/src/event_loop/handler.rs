@@ -104,6 +104,7 @@ impl<D: Dialect> Handler<D> {
         self.bell.pick_up();
         if self.cause.is_none() {
             self.cause = act(&mut lock(&self.dialect), cx.now()).err();
+            self.is_full &= self.cause.is_none();
         }
         for _ in 0..MAX_ROUNDS {
             if self.go_round(out, cx) {
@@ -160,7 +161,9 @@ impl<D: Dialect> Handler<D> {
             self.cause = dialect.receive(&[], now).err();
         }
         self.max_queued = dialect.max_queued().max(1);
-        self.is_full |= dialect.output().len() >= self.max_queued && self.cause.is_none();
+        self.is_full |= dialect.output().len() >= self.max_queued;
+        // One that has failed goes on with nothing.
+        self.is_full &= self.cause.is_none();
         if self.unsent.is_empty() {
             self.unsent = std::mem::take(dialect.output()).into();
         }

@@ -160,13 +160,8 @@ impl Dialect for Peer {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        loop {
-            let start = self.output.len();
-            match self.responder.give_up(now, &mut self.output) {
-                Some(Some(_)) => end_line(&mut self.output, start),
-                Some(None) => {}
-                None => break,
-            }
+        while let Some((job, answer)) = self.responder.next_overdue(now) {
+            self.complete(job, answer, now);
         }
         let paced = self.decoder.handle_timeout(now);
         self.line_due = self.decoder.poll_timeout(now);

@@ -189,21 +189,18 @@ impl Responder {
         Some(exchange)
     }
 
-    /// Gives up the next call whose time is over at `now`: its function learns that it is cancelled, and its
-    /// answer is as that of [`complete`](Self::complete). Call it until it returns `false`.
-    pub fn give_up(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Option<ExchangeId>> {
+    /// Gives up the next call whose time is over at `now`: its function learns that it is cancelled. What is returned
+    /// goes into [`complete`](Self::complete) before the next is asked for.
+    pub fn next_overdue(&mut self, now: Instant) -> Option<(JobId, Answer)> {
         let (&job, running) = self.running.first_key_value()?;
-        if running.deadline.is_none_or(|deadline| now < deadline) {
+        if now < running.deadline? {
             return None;
         }
         running.context.cancel();
         self.cancelled.push_back(job);
         let limit = self.options.call_timeout.unwrap_or_default();
-        let fault = Fault::of(
-            Kind::DeadlineExceeded,
-            format!("no result within {limit:?}"),
-        );
-        Some(self.complete(job, Err(fault), out))
+        let text = format!("no result within {limit:?}");
+        Some((job, Err(Fault::of(Kind::DeadlineExceeded, text))))
     }
 
     /// Takes no new calls from now on: they get an error. Those that run are answered.
@@ -211,7 +208,7 @@ impl Responder {
         self.is_draining = true;
     }
 
-    /// When [`give_up`](Self::give_up) should be called.
+    /// When [`next_overdue`](Self::next_overdue) will have something.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.running.first_key_value()?.1.deadline
