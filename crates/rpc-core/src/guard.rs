@@ -34,6 +34,7 @@ pub struct DecodeLimits {
 impl DecodeLimits {
     /// What one message of `len` bytes may use up.
     #[must_use]
+    #[inline]
     pub fn budget(&self, len: usize) -> Budget {
         Budget {
             limits: *self,
@@ -146,12 +147,14 @@ impl Budget {
     }
 
     /// Counts one more element.
+    #[inline]
     fn element(&self) -> Result<(), Exceeded> {
         let left = self.elements.get().checked_sub(1);
         self.elements.set(left.ok_or(Exceeded::Elements)?);
         Ok(())
     }
 
+    #[inline]
     fn announce(&self, hint: Option<usize>) -> usize {
         let left = self.announced.get().min(self.elements.get());
         let granted = hint.map_or(0, |hint| hint.min(left));
@@ -251,6 +254,7 @@ enum Role {
 
 impl<'g> Place<'g> {
     /// Into a list, a map, a tuple or a struct.
+    #[inline]
     fn container(self) -> Result<Self, Exceeded> {
         if self.depth as usize >= self.budget.limits.max_depth {
             return Err(Exceeded::Depth);
@@ -263,6 +267,7 @@ impl<'g> Place<'g> {
     }
 
     /// Into an option, a newtype or a variant.
+    #[inline]
     fn inside(self) -> Result<Self, Exceeded> {
         let place = match self.role {
             Role::Inside => self.container()?,
@@ -272,6 +277,7 @@ impl<'g> Place<'g> {
     }
 
     /// Bytes don't count as elements.
+    #[inline]
     fn single_byte(self) {
         if self.role == Role::Element {
             let Budget { elements, .. } = self.budget;
@@ -279,11 +285,13 @@ impl<'g> Place<'g> {
         }
     }
 
+    #[inline]
     fn with(mut self, role: Role) -> Self {
         self.role = role;
         self
     }
 
+    #[inline]
     fn visitor<V>(self, inner: V, fields: usize) -> Watched<'g, V> {
         // Nobody writes a type with that many fields; such a length comes out of the message.
         let fields = if fields <= 256 { fields } else { 0 };
