@@ -8,6 +8,8 @@ use rpc_core::Codec;
 
 #[path = "../fuzz/check.rs"]
 mod check;
+#[path = "../fuzz/native.rs"]
+mod native;
 
 fn replay(target: &str, check: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,4 +38,14 @@ fn postcard() {
 #[test]
 fn json() {
     replay("json", |input| check::codec(Codec::Json, input));
+}
+
+#[test]
+fn envelope() {
+    replay("envelope", native::envelope);
+}
+
+#[test]
+fn peer() {
+    replay("peer", native::peer);
 }

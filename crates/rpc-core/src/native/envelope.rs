@@ -420,12 +420,6 @@ impl<'a> FaultMessage<'a> {
 }
 
 impl<'a> Keywords<'a> {
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> u8 {
-        self.count
-    }
-
     fn parse(count: u8, rest: &'a [u8]) -> Result<(Self, &'a [u8]), Violation> {
         let mut after = rest;
         for _ in 0..count {
@@ -452,6 +446,8 @@ impl<'a> Iterator for Keywords<'a> {
         (self.count.into(), Some(self.count.into()))
     }
 }
+
+impl ExactSizeIterator for Keywords<'_> {}
 
 impl fmt::Debug for Keywords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
