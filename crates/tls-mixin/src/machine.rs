@@ -67,24 +67,37 @@ impl Machine {
         let _ = self.connection.read_tls(&mut io::empty());
     }
 
-    /// Reads what the peer has said, out of what arrived. `None`: more must arrive first.
+    /// Reads what the peer has said, out of what arrived: all of it that `buf` has room for. `None`: more must arrive
+    /// first.
     pub(crate) fn read(
         &mut self,
         incoming: &mut Incoming,
         buf: &mut [u8],
     ) -> Result<Option<usize>, Error> {
+        let mut len = 0;
         loop {
-            match self.connection.reader().read(buf) {
-                Ok(len) => return Ok(Some(len)),
+            match self.connection.reader().read(&mut buf[len..]) {
+                Ok(0) => return Ok(Some(len)),
+                Ok(read) => len += read,
+                // What came before is given first; the next read comes here again.
+                Err(_) if len > 0 && (incoming.is_empty() || self.failed.is_some()) => {
+                    return Ok(Some(len));
+                }
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(self.failed.clone().map_or(Error::CutOff, Error::of_rustls));
                 }
                 Err(_would_block) => {}
             }
             if incoming.is_empty() && self.failed.is_none() {
-                return Ok(None);
+                match len {
+                    0 => return Ok(None),
+                    _ => return Ok(Some(len)),
+                }
             }
-            self.receive(incoming).map_err(Error::of_rustls)?;
+            match self.receive(incoming) {
+                Err(_) if len > 0 => return Ok(Some(len)),
+                received => received.map_err(Error::of_rustls)?,
+            }
         }
     }
 

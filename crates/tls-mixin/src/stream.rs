@@ -50,7 +50,8 @@ use crate::session::Session;
 ///
 /// # Cost
 ///
-/// What arrives is read into a buffer of 4 KiB, which grows up to 32 KiB while it is filled. A write of
+/// What arrives is read into a buffer of 4 KiB, which grows up to 32 KiB while it is filled. A read gives all that
+/// has arrived, as far as there is room, so one into 64 KiB leaves nothing behind. A write of
 /// `n` bytes is one system call or a few, and `n / 16 KiB` records of 22 bytes more: put small pieces into a
 /// `BufWriter`. Who writes through `&TlsStream` has a buffer of up to 66 KiB more.
 ///
@@ -271,7 +272,7 @@ impl<S: Duplex> Write for &TlsStream<S> {
 }
 
 /// To wait for the stream below with others. It may have nothing to read while the TLS stream has: read
-/// until `WouldBlock` first.
+/// until `WouldBlock` first, or until less came than there was room for.
 impl<S: AsFd> AsFd for TlsStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
