@@ -1,6 +1,47 @@
 //! For threads: serving a connection, and calling the other end of one.
 //!
-//! [`serve`] carries any dialect over a stream, in the thread that calls it.
+//! ```
+//! # #[cfg(feature = "postcard")] {
+//! use std::net::{TcpListener, TcpStream};
+//! use std::sync::Arc;
+//! use std::thread;
+//!
+//! use rpc_core::blocking::{Client, Workers};
+//! use rpc_core::{Codec, Options, Registry, native};
+//!
+//! let mut registry = Registry::new();
+//! registry.register("add", ["x", "y"], |x: i64, y: i64| x + y);
+//! let (registry, options) = (Arc::new(registry), Options::new(Codec::Postcard));
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! let (workers, for_server) = (Workers::default(), options.clone());
+//! let serving = workers.clone();
+//! let server = thread::spawn(move || {
+//!     let (stream, _) = listener.accept()?;
+//!     serving.serve(&stream, native::Peer::new(registry, for_server))
+//! });
+//!
+//! let client = Client::new(TcpStream::connect(address)?, options)?;
+//! let sum: i64 = client.call("add", (2, 3))?;
+//! assert_eq!(sum, 5);
+//! workers.drain();
+//! server.join().expect("it does not panic")?;
+//! # }
+//! # Ok::<(), rpc_core::Error>(())
+//! ```
+//!
+//! | to | take | threads |
+//! |---|---|---|
+//! | serve one connection, in any dialect | [`serve`] | the one that calls it, and up to 16 for functions that block |
+//! | serve many, and drain them together | [`Workers`] | one for each connection, and one pool for all that blocks |
+//! | call the other end | [`Client`] | those that wait for answers |
+//! | be called by it too | [`Client::run`] | one more, and a pool |
+//! | outlive a connection | [`Reconnecting`] | those of [`Client`] |
+//!
+//! The stream is anything with a descriptor that can be read and written through a shared reference; see [`Stream`].
+//! A peer that stops in the middle of a TLS record holds up its own connection for as long: the descriptor says that
+//! there is something to read, and then there is not.
 
 use std::sync::Arc;
 

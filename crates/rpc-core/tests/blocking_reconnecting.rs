@@ -48,7 +48,10 @@ impl Fragile {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let number = accepted.fetch_add(1, Ordering::SeqCst);
-                let fate = *fates.get(number).or(fates.last()).expect("there is one");
+                let fate = *fates
+                    .get(number)
+                    .or_else(|| fates.last())
+                    .expect("there is one");
                 let (stream, executed) = (stream.expect("it listens"), executed.clone());
                 thread::spawn(move || live(&stream, fate, executed));
             }
