@@ -1,6 +1,7 @@
 //! Whatever the server acknowledged is there after it was killed, and nothing else.
 //!
-//! `NETBLOCKS_KV_KILLS=200 cargo test -p examples --test kv_kill -- --nocapture` kills it 200 times.
+//! `NETBLOCKS_KV_KILLS=200 cargo test -p examples --test kv_kill -- --nocapture` kills it 200 times, and with
+//! `NETBLOCKS_KV_MEBIBYTES=100` it has that much to start again with.
 
 mod kv_support;
 mod support;
@@ -8,6 +9,7 @@ mod support;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use examples::KvStatistics;
 use kv_support::{Server, wait_until};
@@ -179,7 +181,8 @@ impl Writer {
                 .iter()
                 .find(|state| state.map(|count| self.value(key, count)) == found);
             let Some(&state) = state else {
-                panic!("{name} may be {possible:?}, and is {found:?}");
+                let found = format!("{found:?}");
+                panic!("{name} may be {possible:?}, and is {found:.100}");
             };
             self.histories.insert(
                 key,
@@ -192,21 +195,31 @@ impl Writer {
     }
 }
 
-fn kills() -> usize {
-    let wished = std::env::var("NETBLOCKS_KV_KILLS").ok();
-    wished.map_or(15, |wished| wished.parse().expect("a number of kills"))
+/// How many, unless told otherwise.
+fn wished(what: &str, usual: usize) -> usize {
+    let wished = std::env::var(what).ok();
+    wished.map_or(usual, |wished| wished.parse().expect("a number"))
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
-    let folder = Folder::new("kill");
+    kill_again_and_again(wished("NETBLOCKS_KV_KILLS", 40), "disk");
+}
+
+#[test]
+fn nor_is_it_where_the_system_alone_has_it() {
+    kill_again_and_again(wished("NETBLOCKS_KV_KILLS", 10), "system");
+}
+
+fn kill_again_and_again(kills: usize, durability: &str) {
+    let folder = Folder::new(&format!("kill-{durability}"));
     let mut writers: Vec<Writer> = (0..WRITERS).map(Writer::new).collect();
     let (mut acknowledged, mut unheard) = (0, 0);
-    for kill in 0..kills() {
+    for kill in 0..kills {
         if kill % 4 == 3 {
             kill_while_it_starts(&folder, kill);
         }
-        let server = Server::over(&folder);
+        let server = Server::start(&["--data", &folder.path("data"), "--durability", durability]);
         let client = server.native();
         for writer in &mut writers {
             writer.check(&client);
@@ -248,8 +261,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         writer.check(&server.native());
     }
     println!(
-        "{} kills, {acknowledged} writes acknowledged, {unheard} not heard of",
-        kills()
+        "{durability}: {kills} kills, {acknowledged} writes acknowledged, {unheard} not heard of"
     );
     assert!(unheard > 0, "no kill hit a write that was under way");
 }
@@ -264,6 +276,31 @@ fn kill_while_it_starts(folder: &Folder, kill: usize) {
     }
     starting.signal(Signal::KILL);
     starting.wait();
+}
+
+#[test]
+fn large_data_is_back_after_a_kill() {
+    let count = wished("NETBLOCKS_KV_MEBIBYTES", 20);
+    let folder = Folder::new("large");
+    let value = |n: usize| Value::Bytes(vec![n as u8; 1 << 20]);
+    let server = Server::over(&folder);
+    let client = server.native();
+    for n in 0..count {
+        client
+            .call::<()>("set", (format!("{n}"), value(n), None::<f64>))
+            .unwrap();
+    }
+    server.program.signal(Signal::KILL);
+    server.program.wait();
+    let began = Instant::now();
+    let server = Server::over(&folder);
+    server.program.url();
+    println!("{count} MiB: {:?} to start again", began.elapsed());
+    let client = server.native();
+    for n in 0..count {
+        let found: Value = client.call("get", (format!("{n}"),)).unwrap();
+        assert!(found == value(n), "{n}");
+    }
 }
 
 #[test]
