@@ -23,11 +23,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use examples::{
-    Address, KeyOptions, KvStatistics, Logging, Proof, Remote, TlsClient, TlsClientOptions,
+    Address, CodecName, KeyOptions, KvStatistics, Logging, Proof, Remote, TlsClient,
+    TlsClientOptions,
 };
-use rpc_core::blocking::Client;
+use rpc_core::blocking::{Client, Reconnecting};
 use rpc_core::{Arguments, Codec, DecodeLimits, Encode, Options, Value};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -142,13 +143,6 @@ struct Range {
     limit: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CodecName {
-    Postcard,
-    Bincode,
-    Json,
-}
-
 /// A value on the command line.
 #[derive(Clone)]
 struct Given(Value);
@@ -171,200 +165,227 @@ fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
     if matches!(args.command, Some(Command::Call { .. })) && args.codec != CodecName::Json {
-        let why = "`call` needs --codec json, here and at the server: the other codecs don't say what a value is";
         Args::command()
-            .error(ErrorKind::ArgumentConflict, why)
+            .error(ErrorKind::ArgumentConflict, NO_CALL)
             .exit();
     }
     examples::exit_code(run(args))
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let server = Server::connect(&args)?;
-    match args.command {
-        Some(command) => server.run(command),
-        None => server.converse(),
-    }
-}
-
-/// The server, as one that can be asked.
-#[derive(Clone)]
-struct Server {
-    client: Client,
-}
-
-impl Server {
-    fn connect(args: &Args) -> Result<Self, Box<dyn Error>> {
-        let options = Options {
-            call_timeout: Some(args.timeout),
-            hello_timeout: args.timeout,
-            ..Options::new(args.codec.into())
-        };
-        let proof = args.key.load("kv")?;
-        let tls = args.tls.load(&args.connect)?;
-        let address = args.connect.address.clone();
-        let address = if tls.is_some() {
+    let tls = args.tls.load(&args.connect)?;
+    let address = args.connect.address;
+    let server = Server {
+        address: if tls.is_some() {
             address.with_tls()
         } else {
             address
-        };
-        let client = connect(&address, tls.as_ref(), proof.as_ref(), options);
-        let client = client.map_err(|error| format!("{address}: {error}"))?;
-        Ok(Self { client })
-    }
-
-    fn run(&self, command: Command) -> Result<(), Box<dyn Error>> {
-        let client = &self.client;
-        match command {
-            Command::Get { key } => print(&client.call::<Value>("get", (key,))?),
-            Command::Set {
-                key,
-                value: Given(value),
-                ttl,
-            } => Ok(client.call("set", (key, value, ttl))?),
-            Command::Delete { key } => Ok(client.call("delete", (key,))?),
-            Command::Exists { key } => print(&client.call::<bool>("exists", (key,))?),
-            Command::Keys(range) => {
-                self.list("keys", range, |key: &String| key, |key| Ok(harmless(key)))
-            }
-            Command::Items(range) => self.list(
-                "items",
-                range,
-                |(key, _): &(String, Value)| key,
-                |(key, value)| Ok(format!("{}\t{}", harmless(key), json(value)?)),
-            ),
-            Command::Count { prefix } => print(&client.call::<u64>("count", (prefix,))?),
-            Command::Ttl { key } => print(&client.call::<Option<f64>>("ttl", (key,))?),
-            Command::Expire { key, seconds } => Ok(client.call("expire", (key, seconds))?),
-            Command::Persist { key } => Ok(client.call("persist", (key,))?),
-            Command::CompareAndSet {
-                key,
-                expected: Given(expected),
-                new: Given(new),
-                ttl,
-            } => {
-                let (expected, new) = (some(expected), some(new));
-                print(&client.call::<bool>("compare_and_set", (key, expected, new, ttl))?)
-            }
-            Command::Statistics => print(&client.call::<KvStatistics>("statistics", ())?),
-            Command::Backup { name } => Ok(client.call("backup", (name,))?),
-            Command::Call { name, arguments } => {
-                let all = arguments.iter().map(|Given(value)| value);
-                let arguments = all.fold(Arguments::new(), Arguments::positional);
-                print(&client.call::<Value>(&name, arguments)?)
-            }
-            Command::Help { name: Some(name) } => self.explain(&name),
-            Command::Help { name: None } => {
-                let names: Vec<String> = client.call("system.listMethods", ())?;
-                names.iter().try_for_each(|name| self.explain(name))
-            }
+        },
+        tls,
+        proof: args.key.load("kv")?,
+        options: Options {
+            call_timeout: Some(args.timeout),
+            hello_timeout: args.timeout,
+            ..Options::new(args.codec.into())
+        },
+    };
+    match args.command {
+        Some(command) => {
+            let client = server.connect().map_err(|error| server.at(&error))?;
+            run_command(&client, command)
         }
-    }
-
-    /// Prints all there is in the range, page by page: no answer is larger than a page.
-    fn list<T: DeserializeOwned>(
-        &self,
-        function: &str,
-        range: Range,
-        key: impl Fn(&T) -> &String,
-        line: impl Fn(&T) -> Result<String, Box<dyn Error>>,
-    ) -> Result<(), Box<dyn Error>> {
-        let (mut after, mut left) = (range.after, range.limit.unwrap_or(u64::MAX));
-        let mut stdout = io::stdout().lock();
-        while left > 0 {
-            let arguments = (&range.prefix, &after, left.min(PAGE));
-            let page: Vec<T> = self.client.call(
-                function,
-                (Some(arguments.0), arguments.1, Some(arguments.2)),
-            )?;
-            let Some(last) = page.last() else {
-                break;
-            };
-            after = Some(key(last).clone());
-            left -= page.len() as u64;
-            for entry in &page {
-                writeln!(stdout, "{}", line(entry)?)?;
-            }
-        }
-        Ok(stdout.flush()?)
-    }
-
-    fn explain(&self, name: &str) -> Result<(), Box<dyn Error>> {
-        let signature: String = self.client.call("system.methodSignature", (name,))?;
-        let help: String = self.client.call("system.methodHelp", (name,))?;
-        let mut stdout = io::stdout().lock();
-        Ok(writeln!(
-            stdout,
-            "{}\n    {}",
-            harmless(&signature),
-            harmless(&help)
-        )?)
-    }
-
-    /// Takes commands until there are no more. Says what fails, and goes on.
-    fn converse(self) -> Result<(), Box<dyn Error>> {
-        let mut editor = Editor::with_history(Config::default(), MemHistory::new())?;
-        editor.set_helper(Some(Completion(self.clone())));
-        let mut failed = 0;
-        loop {
-            match editor.readline("kv> ") {
-                Ok(line) if line.trim().is_empty() => {}
-                Ok(line) => {
-                    // It serves comfort only.
-                    let _ = editor.add_history_entry(&line);
-                    if let Err(error) = self.obey(&line) {
-                        failed += 1;
-                        writeln!(io::stderr(), "error: {error}")?;
-                    }
-                }
-                Err(ReadlineError::Eof | ReadlineError::Interrupted) => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        match failed {
-            0 => Ok(()),
-            _ => Err(format!("{failed} commands failed").into()),
-        }
-    }
-
-    fn obey(&self, line: &str) -> Result<(), Box<dyn Error>> {
-        match Line::try_parse_from(words(line)?) {
-            Ok(Line { command }) => self.run(command),
-            // What was asked for, such as `set --help`, goes to standard output.
-            Err(text) if !text.use_stderr() => Ok(text.print()?),
-            Err(error) => {
-                let text = error.to_string();
-                Err(text.trim_end().trim_start_matches("error: ").into())
-            }
+        // A server may hang up on who is silent, or be started anew.
+        None => {
+            let server = Reconnecting::new(move || server.connect()).patience(PATIENCE);
+            converse(&server, args.codec)
         }
     }
 }
 
+/// Where the server is, and how it is talked to.
+struct Server {
+    address: Address,
+    tls: Option<TlsClient>,
+    proof: Option<Proof>,
+    options: Options,
+}
+
+impl Server {
+    fn connect(&self) -> Result<Client, rpc_core::Error> {
+        self.try_connect().map_err(|error| match error.downcast() {
+            // That the two ends don't suit each other, for example.
+            Ok(error) => *error,
+            Err(error) => io::Error::other(self.at(&*error)).into(),
+        })
+    }
+
+    /// Says where it happened, unless that is said.
+    fn at(&self, error: &dyn Error) -> String {
+        let (address, error) = (self.address.to_string(), error.to_string());
+        if error.contains(&address) {
+            return error;
+        }
+        format!("{address}: {error}")
+    }
+
+    fn try_connect(&self) -> Result<Client, Box<dyn Error>> {
+        let socket = self.address.connect()?;
+        let options = self.options.clone();
+        let Some(tls) = &self.tls else {
+            if let Some(proof) = &self.proof {
+                proof.show(&socket, &socket)?;
+            }
+            return Ok(Client::new(socket, options)?);
+        };
+        // A socket of the other kind is read and written in the same way.
+        let stream = tls.connector.connect(&tls.name, TcpStream::from(socket))?;
+        examples::log_session(&self.address, stream.session());
+        if let Some(proof) = &self.proof {
+            let proof = proof.within(stream.session());
+            proof.show(&stream, &SockRef::from(stream.get_ref()))?;
+        }
+        Ok(Client::new(stream, options)?)
+    }
+}
+
+fn run_command(client: &Client, command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Get { key } => print(&client.call::<Value>("get", (key,))?),
+        Command::Set {
+            key,
+            value: Given(value),
+            ttl,
+        } => Ok(client.call("set", (key, value, ttl))?),
+        Command::Delete { key } => Ok(client.call("delete", (key,))?),
+        Command::Exists { key } => print(&client.call::<bool>("exists", (key,))?),
+        Command::Keys(range) => list(
+            client,
+            "keys",
+            range,
+            |key: &String| key,
+            |key| Ok(harmless(key)),
+        ),
+        Command::Items(range) => list(
+            client,
+            "items",
+            range,
+            |(key, _): &(String, Value)| key,
+            |(key, value)| Ok(format!("{}\t{}", harmless(key), json(value)?)),
+        ),
+        Command::Count { prefix } => print(&client.call::<u64>("count", (prefix,))?),
+        Command::Ttl { key } => print(&client.call::<Option<f64>>("ttl", (key,))?),
+        Command::Expire { key, seconds } => Ok(client.call("expire", (key, seconds))?),
+        Command::Persist { key } => Ok(client.call("persist", (key,))?),
+        Command::CompareAndSet {
+            key,
+            expected: Given(expected),
+            new: Given(new),
+            ttl,
+        } => {
+            let (expected, new) = (some(expected), some(new));
+            print(&client.call::<bool>("compare_and_set", (key, expected, new, ttl))?)
+        }
+        Command::Statistics => print(&client.call::<KvStatistics>("statistics", ())?),
+        Command::Backup { name } => Ok(client.call("backup", (name,))?),
+        Command::Call { name, arguments } => {
+            let all = arguments.iter().map(|Given(value)| value);
+            let arguments = all.fold(Arguments::new(), Arguments::positional);
+            print(&client.call::<Value>(&name, arguments)?)
+        }
+        Command::Help { name: Some(name) } => explain(client, &name),
+        Command::Help { name: None } => {
+            let names: Vec<String> = client.call("system.listMethods", ())?;
+            names.iter().try_for_each(|name| explain(client, name))
+        }
+    }
+}
+
+/// Prints all there is in the range, page by page: no answer is larger than a page.
+fn list<T: DeserializeOwned>(
+    client: &Client,
+    function: &str,
+    range: Range,
+    key: impl Fn(&T) -> &String,
+    line: impl Fn(&T) -> Result<String, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let (mut after, mut left) = (range.after, range.limit.unwrap_or(u64::MAX));
+    let mut stdout = io::stdout().lock();
+    while left > 0 {
+        let page = (Some(&range.prefix), &after, Some(left.min(PAGE)));
+        let page: Vec<T> = client.call(function, page)?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = Some(key(last).clone());
+        left -= page.len() as u64;
+        for entry in &page {
+            writeln!(stdout, "{}", line(entry)?)?;
+        }
+    }
+    Ok(stdout.flush()?)
+}
+
+fn explain(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
+    let signature: String = client.call("system.methodSignature", (name,))?;
+    let help: String = client.call("system.methodHelp", (name,))?;
+    let mut stdout = io::stdout().lock();
+    Ok(writeln!(
+        stdout,
+        "{}\n    {}",
+        harmless(&signature),
+        harmless(&help)
+    )?)
+}
+
+/// Takes commands until there are no more. Says what fails, and goes on.
+fn converse(server: &Reconnecting, codec: CodecName) -> Result<(), Box<dyn Error>> {
+    // Who calls nobody learns that at once.
+    server.client()?;
+    let mut editor = Editor::with_history(Config::default(), MemHistory::new())?;
+    editor.set_helper(Some(Completion(server.clone())));
+    let mut failed = 0;
+    loop {
+        match editor.readline("kv> ") {
+            Ok(line) if line.trim().is_empty() => {}
+            Ok(line) => {
+                // It serves comfort only.
+                let _ = editor.add_history_entry(&line);
+                if let Err(error) = obey(server, codec, &line) {
+                    failed += 1;
+                    writeln!(io::stderr(), "error: {error}")?;
+                }
+            }
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} commands failed").into()),
+    }
+}
+
+fn obey(server: &Reconnecting, codec: CodecName, line: &str) -> Result<(), Box<dyn Error>> {
+    match Line::try_parse_from(words(line)?) {
+        Ok(Line {
+            command: Command::Call { .. },
+        }) if codec != CodecName::Json => Err(NO_CALL.into()),
+        Ok(Line { command }) => run_command(&server.client()?, command),
+        // What was asked for, such as `set --help`, goes to standard output.
+        Err(text) if !text.use_stderr() => Ok(text.print()?),
+        Err(error) => {
+            let text = error.to_string();
+            Err(text.trim_end().trim_start_matches("error: ").into())
+        }
+    }
+}
+
+const NO_CALL: &str =
+    "`call` needs --codec json, here and at the server: the other codecs don't say what a value is";
 /// So many keys or items are asked for at a time.
 const PAGE: u64 = 1000;
-
-fn connect(
-    server: &Address,
-    tls: Option<&TlsClient>,
-    proof: Option<&Proof>,
-    options: Options,
-) -> Result<Client, Box<dyn Error>> {
-    let socket = server.connect()?;
-    let Some(tls) = tls else {
-        if let Some(proof) = proof {
-            proof.show(&socket, &socket)?;
-        }
-        return Ok(Client::new(socket, options)?);
-    };
-    // A socket of the other kind is read and written in the same way.
-    let stream = tls.connector.connect(&tls.name, TcpStream::from(socket))?;
-    examples::log_session(server, stream.session());
-    if let Some(proof) = proof {
-        let proof = proof.within(stream.session());
-        proof.show(&stream, &SockRef::from(stream.get_ref()))?;
-    }
-    Ok(Client::new(stream, options)?)
-}
+/// How long a command waits for a server that is not there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The words of a line: as in a shell, but that JSON needs no quotes.
 fn words(line: &str) -> Result<Vec<String>, Box<dyn Error>> {
@@ -419,7 +440,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// Completes the names of commands, and the keys behind those that take one.
-struct Completion(Server);
+struct Completion(Reconnecting);
 
 impl Completer for Completion {
     type Candidate = String;
@@ -447,8 +468,9 @@ impl Completer for Completion {
         if !takes_key {
             return Ok((start, Vec::new()));
         }
-        let client = self.0.client.timeout(Duration::from_secs(1));
-        let keys = client.call("keys", (Some(begun), None::<String>, Some(PAGE)));
+        let page = (Some(begun), None::<&str>, Some(PAGE));
+        let client = self.0.client();
+        let keys = client.and_then(|client| client.timeout(PATIENCE).call("keys", page));
         let keys: Vec<String> = keys.unwrap_or_default();
         let is_plain = |key: &String| !key.contains(|c: char| c.is_whitespace() || c.is_control());
         Ok((start, keys.into_iter().filter(is_plain).collect()))
@@ -462,13 +484,3 @@ impl Hinter for Completion {
 impl Highlighter for Completion {}
 impl Validator for Completion {}
 impl Helper for Completion {}
-
-impl From<CodecName> for Codec {
-    fn from(name: CodecName) -> Self {
-        match name {
-            CodecName::Postcard => Self::Postcard,
-            CodecName::Bincode => Self::Bincode,
-            CodecName::Json => Self::Json,
-        }
-    }
-}

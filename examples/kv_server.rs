@@ -30,11 +30,11 @@ use clap::{Parser, ValueEnum};
 use event_loop::{EventLoop, Options, Peer};
 use examples::kv::{self, Durable, DurableOptions, Limits, Memory, Store};
 use examples::{
-    Address, Guarded, HANDSHAKE_TIMEOUT, KeyOptions, Listening, Logging, Proof, Strategy,
-    TlsServer, TlsServerOptions,
+    Address, CodecName, Guarded, HANDSHAKE_TIMEOUT, KeyOptions, Listening, Logging, Proof,
+    Strategy, TlsServer, TlsServerOptions,
 };
 use rpc_core::event_loop::{Handler, Message};
-use rpc_core::{Codec, Dialect, json_rpc, native};
+use rpc_core::{Dialect, json_rpc, native};
 use tls_mixin::Session;
 
 /// Keeps values under keys, for programs in any language
@@ -82,13 +82,6 @@ struct Args {
     key: KeyOptions,
     #[command(flatten)]
     logging: Logging,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CodecName {
-    Postcard,
-    Bincode,
-    Json,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -221,16 +214,6 @@ impl Door {
         denied
             .inspect(|denied| tracing::warn!("{denied}"))
             .is_none()
-    }
-}
-
-impl From<CodecName> for Codec {
-    fn from(name: CodecName) -> Self {
-        match name {
-            CodecName::Postcard => Self::Postcard,
-            CodecName::Bincode => Self::Bincode,
-            CodecName::Json => Self::Json,
-        }
     }
 }
 

@@ -35,6 +35,7 @@
 
 mod address;
 mod clock;
+mod codec_name;
 mod gate;
 mod handover;
 mod key;
@@ -57,6 +58,7 @@ use rustix::process::{Resource, Rlimit};
 
 pub use address::{Address, Listening, NoAddress, Remote, bind_private, bind_udp, connect_unix};
 pub use clock::{ctime, is_ctime};
+pub use codec_name::CodecName;
 pub use gate::{Desk, Gate, Limit};
 pub use handover::Place;
 pub use key::{KeyOptions, Proof};

@@ -212,6 +212,7 @@ fn commands_come_from_a_pipe_and_go_on_after_one_that_fails() {
         set list [1, 2]
         get 'two words
         fetch left
+        call get left
         items
         set {"a" 1
         exists list"#;
@@ -230,10 +231,31 @@ true
         "error: no ' at the end of 'two words\n",
         "error: unrecognized subcommand 'fetch'\n",
         "error: not JSON: ",
-        "error: 4 commands failed\n",
+        "error: `call` needs --codec json",
+        "error: 5 commands failed\n",
     ] {
         assert!(ended.stderr.contains(said), "{said}: {ended:?}");
     }
+}
+
+#[test]
+fn a_conversation_goes_on_when_the_server_was_started_anew() {
+    let folder = Folder::new("anew");
+    let server = Server::over(&folder);
+    let address = server.native_address().to_string();
+    let mut client = Program::start("kv_client", &["--connect", &address]);
+    let mut commands = client.take_stdin();
+    commands.write_all(b"set left 1\nget left\n").unwrap();
+    client.stdout.wait_for("1\n");
+    server.stop();
+    let options = ["--data", &folder.path("data"), "--listen", &address];
+    let server = Program::start("kv_server", &options);
+    server.url();
+    commands.write_all(b"get left\n").unwrap();
+    client.stdout.wait_for("1\n1\n");
+    drop(commands);
+    let ended = client.wait();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
 
 #[test]

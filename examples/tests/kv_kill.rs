@@ -226,7 +226,7 @@ fn kill_again_and_again(kills: usize, durability: &str) {
         }
         let names: Vec<String> = client
             .call("keys", (None::<&str>, None::<&str>, None::<u64>))
-            .unwrap();
+            .expect("all keys");
         let own = |name: &String| {
             writers
                 .iter()
