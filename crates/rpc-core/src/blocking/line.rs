@@ -74,6 +74,8 @@ pub(super) struct Line {
 struct Turn {
     is_reading: bool,
     is_writing: bool,
+    /// How many threads wait until the writer is through.
+    awaiting_writer: usize,
     /// Something may have been queued since the writer looked.
     has_output: bool,
     /// The writer polls, and reads too if nobody else does.
@@ -230,10 +232,13 @@ impl Line {
         }
         turn.unsent = outgoing;
         turn.is_writing = false;
+        if turn.awaiting_writer > 0 {
+            // A system call, whether anybody waits or not.
+            self.written.notify_all();
+        }
         if let Err(error) = result {
             self.end_after_rest(turn, error);
         }
-        self.written.notify_all();
     }
 
     /// Nothing can be written any more. The peer may have said why, and which calls it has not taken.
@@ -334,12 +339,15 @@ impl Line {
     /// Waits until the writer is through, or `until`.
     fn await_writer<'a>(
         &'a self,
-        turn: MutexGuard<'a, Turn>,
+        mut turn: MutexGuard<'a, Turn>,
         until: Option<Instant>,
     ) -> MutexGuard<'a, Turn> {
+        turn.awaiting_writer += 1;
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let waited = self.written.wait_timeout(turn, left.unwrap_or(TICK));
-        waited.unwrap_or_else(PoisonError::into_inner).0
+        turn = waited.unwrap_or_else(PoisonError::into_inner).0;
+        turn.awaiting_writer -= 1;
+        turn
     }
 
     /// Whether nothing may be read before something was written.
