@@ -100,15 +100,15 @@
 //! a slot of 100 bytes each until they are answered and fetched.
 
 mod envelope;
+mod fields;
 mod peer;
 mod pending;
 mod request;
 mod running;
 mod session;
 
-pub use envelope::{
-    Call, Envelope, FaultMessage, Hello, Keywords, MAX_METADATA_LEN, Metadata, VERSION,
-};
+pub use envelope::{Call, Envelope, FaultMessage, Hello, VERSION};
+pub use fields::{Keywords, MAX_METADATA_LEN, Metadata};
 pub(crate) use peer::Link;
 pub use peer::Peer;
 pub use pending::CallId;

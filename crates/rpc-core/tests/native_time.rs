@@ -202,7 +202,7 @@ fn many_deadlines_pass_each_in_its_time() {
         );
         assert!(ends.poll(id).is_pending());
         let (client, server) = ends.pass(SECOND / 10);
-        (client.unwrap(), server.unwrap());
+        client.and(server).unwrap();
         assert!(matches!(ends.answer::<i64>(id), Err(Error::Timeout { .. })));
         ends.exchange();
     }
@@ -220,7 +220,7 @@ fn a_quiet_peer_is_asked_and_lives() {
     for _ in 0..10 {
         assert_eq!(ends.client.poll_timeout(), Some(ends.now + 30 * SECOND));
         let (client, server) = ends.pass(30 * SECOND);
-        (client.unwrap(), server.unwrap());
+        client.and(server).unwrap();
         assert_eq!(ends.client.output().len(), 12, "a ping");
         ends.exchange();
     }
@@ -325,7 +325,7 @@ fn a_one_way_call_ends_at_its_deadline_without_a_word() {
     ends.exchange();
     assert_eq!(ends.server.in_flight(), 1);
     let (client, server) = ends.pass(SECOND);
-    (client.unwrap(), server.unwrap());
+    client.and(server).unwrap();
     assert_eq!(ends.server.next_cancelled(), Some(ends.jobs[0].id));
     assert_eq!(ends.server.in_flight(), 0);
     assert!(ends.server.output().is_empty());

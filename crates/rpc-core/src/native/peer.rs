@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use framing::{Decoder, Limits, Pattern, Prefix};
 
 use super::envelope::{
-    CALL, Envelope, MAX_METADATA_LEN, ONE_WAY, begin_call, finish, payload_len, set_counts,
-    set_metadata_len,
+    CALL, Envelope, ONE_WAY, begin_call, finish, payload_len, set_counts, set_metadata_len,
 };
+use super::fields::MAX_METADATA_LEN;
 use super::pending::{CallId, earlier};
 use super::request::{Body, Request};
 use super::session::{CLOSED, Session, State, max_frame_len};

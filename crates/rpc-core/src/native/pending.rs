@@ -1,7 +1,7 @@
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Violation};
+use crate::{Error, Violation};
 
 /// The calls of this end that are in flight: every id of the wire to a slot.
 ///

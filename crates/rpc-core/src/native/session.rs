@@ -10,10 +10,10 @@ use super::envelope::{
 };
 use super::pending::Pending;
 use super::running::{Entry, MAX_RUNNING, Running};
-use crate::error::{Error, Reason, Violation};
 use crate::{
     Answer, Context, DecodeLimits, Fault, Invoked, Job, JobId, Kind, Options, Registry, Value,
 };
+use crate::{Error, Reason, Violation};
 
 /// What one end knows of a conversation, and what a message does to it.
 ///
