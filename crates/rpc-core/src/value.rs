@@ -1,5 +1,4 @@
 use std::fmt;
-use std::mem;
 
 pub use convert::ValueError;
 
@@ -46,11 +45,8 @@ mod write;
 /// A list, a map or a `Tagged` is one level. Deeper than [`MAX_DEPTH`](Self::MAX_DEPTH) a value can neither be
 /// written nor read, which is an error. The three levels of JSON's `$map` count as three, and `$tag` as two.
 ///
-/// A program can build deeper ones by hand. To drop those is safe; to clone, compare or debug-print them takes
-/// stack by their depth. `Display` stops at `MAX_DEPTH`.
-///
-/// Since it is dropped so, nothing can be moved out of a value by a pattern. Match a reference, take things out with
-/// [`mem::take`], or convert: `String::try_from(value)?`.
+/// A program can build deeper ones by hand; to drop, clone, compare or debug-print those takes stack by their depth.
+/// `Display` stops at `MAX_DEPTH`.
 ///
 /// ```
 /// use rpc_core::Value;
@@ -58,8 +54,8 @@ mod write;
 /// let value = Value::from_iter([("name", Value::from("left")), ("size", 3.into())]);
 /// assert_eq!(value.to_string(), r#"{"name": "left", "size": 3}"#);
 ///
-/// let Value::Map(pairs) = &value else { panic!("it is a map") };
-/// assert_eq!(i64::try_from(pairs[1].1.clone())?, 3);
+/// let Value::Map(mut pairs) = value else { panic!("it is a map") };
+/// assert_eq!(i64::try_from(pairs.remove(1).1)?, 3);
 /// # Ok::<(), rpc_core::ValueError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -112,31 +108,6 @@ impl Value {
         matches!(self, Self::List(_) | Self::Map(_) | Self::Tagged(..))
     }
 
-    fn holds_containers(&self) -> bool {
-        match self {
-            Self::List(items) => items.iter().any(Self::is_container),
-            Self::Map(pairs) => pairs
-                .iter()
-                .any(|(key, value)| key.is_container() || value.is_container()),
-            Self::Tagged(_, value) => value.is_container(),
-            _ => false,
-        }
-    }
-
-    fn empty_into(&mut self, waiting: &mut Vec<Self>) {
-        match self {
-            Self::List(items) if waiting.is_empty() => mem::swap(waiting, items),
-            Self::List(items) => waiting.append(items),
-            Self::Map(pairs) => {
-                for (key, value) in pairs.drain(..) {
-                    waiting.extend([key, value]);
-                }
-            }
-            Self::Tagged(_, value) => waiting.push(mem::take(value)),
-            _ => {}
-        }
-    }
-
     fn show(&self, levels: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(inside) = levels
             .checked_sub(1)
@@ -174,20 +145,6 @@ impl Value {
                 value.show(inside, f)?;
                 f.write_str(")")
             }
-        }
-    }
-}
-
-impl Drop for Value {
-    /// Takes no stack for values inside values.
-    fn drop(&mut self) {
-        if !self.holds_containers() {
-            return;
-        }
-        let mut waiting = Vec::new();
-        self.empty_into(&mut waiting);
-        while let Some(mut value) = waiting.pop() {
-            value.empty_into(&mut waiting);
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::mem;
 
 use super::Value;
 
@@ -96,9 +95,9 @@ macro_rules! try_from {
         impl TryFrom<Value> for $type {
             type Error = ValueError;
 
-            fn try_from(mut value: Value) -> Result<Self, ValueError> {
+            fn try_from(value: Value) -> Result<Self, ValueError> {
                 let found = value.type_name();
-                let converted = match &mut value {
+                let converted = match value {
                     $pattern => $value,
                     _ => None,
                 };
@@ -110,19 +109,19 @@ macro_rules! try_from {
 
 try_from! {
     (), "null", Value::Null => Some(());
-    bool, "bool", Value::Bool(value) => Some(*value);
-    i8, "int of 8 bits", Value::Int(value) => Self::try_from(*value).ok();
-    i16, "int of 16 bits", Value::Int(value) => Self::try_from(*value).ok();
-    i32, "int of 32 bits", Value::Int(value) => Self::try_from(*value).ok();
-    i64, "int", Value::Int(value) => Some(*value);
-    u8, "int of 8 bits, not negative", Value::Int(value) => Self::try_from(*value).ok();
-    u16, "int of 16 bits, not negative", Value::Int(value) => Self::try_from(*value).ok();
-    u32, "int of 32 bits, not negative", Value::Int(value) => Self::try_from(*value).ok();
-    f64, "float", Value::Float(value) => Some(*value);
-    String, "text", Value::Text(text) => Some(mem::take(text));
-    Vec<u8>, "bytes", Value::Bytes(bytes) => Some(mem::take(bytes));
-    Vec<Value>, "list", Value::List(items) => Some(mem::take(items));
-    Vec<(Value, Value)>, "map", Value::Map(pairs) => Some(mem::take(pairs));
+    bool, "bool", Value::Bool(value) => Some(value);
+    i8, "int of 8 bits", Value::Int(value) => Self::try_from(value).ok();
+    i16, "int of 16 bits", Value::Int(value) => Self::try_from(value).ok();
+    i32, "int of 32 bits", Value::Int(value) => Self::try_from(value).ok();
+    i64, "int", Value::Int(value) => Some(value);
+    u8, "int of 8 bits, not negative", Value::Int(value) => Self::try_from(value).ok();
+    u16, "int of 16 bits, not negative", Value::Int(value) => Self::try_from(value).ok();
+    u32, "int of 32 bits, not negative", Value::Int(value) => Self::try_from(value).ok();
+    f64, "float", Value::Float(value) => Some(value);
+    String, "text", Value::Text(text) => Some(text);
+    Vec<u8>, "bytes", Value::Bytes(bytes) => Some(bytes);
+    Vec<Value>, "list", Value::List(items) => Some(items);
+    Vec<(Value, Value)>, "map", Value::Map(pairs) => Some(pairs);
 }
 
 macro_rules! try_from_large {
