@@ -67,7 +67,8 @@ fn add_basics(registry: &mut Registry, store: &Arc<Store>) {
             },
         )
         .doc(
-            "Sets the value of a key, for `ttl` seconds or until it is deleted. Returns when that is on disk.",
+            "Sets the value of a key, for `ttl` seconds or until it is deleted. Returns when that is as safe as the \
+             server's --durability says.",
         );
     // ANCHOR_END: basics
 
