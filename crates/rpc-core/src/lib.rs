@@ -78,6 +78,12 @@
 //! connection. A call that is cancelled, or whose deadline has passed, has its future dropped; a function that blocks
 //! learns it from [`Context::is_cancelled`].
 //!
+//! # Types
+//!
+//! `postcard` and `bincode` don't say what type a value has: both ends must agree, also on the signs of integers. In a
+//! call a bare `3` is an `i32`, which is read correctly as any signed integer and wrongly as an unsigned one: write
+//! `3_u64`, or let [`proxy!`] give arguments their types. `json`, and a [`Value`] in any codec, say what they hold.
+//!
 //! # What a failure means
 //!
 //! [`Error::Fault`] is what the other end answered. All else came up on the way, and

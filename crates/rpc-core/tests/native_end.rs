@@ -37,7 +37,9 @@ fn call<'a>(id: u32, method: &'a str, body: &'a [u8]) -> Envelope<'a> {
 fn said(bytes: &[u8]) -> (Error, Option<Reason>) {
     let now = Instant::now();
     let mut server = Peer::new(Arc::new(registry()), options());
-    let error = server.receive(bytes, now).unwrap_err();
+    let error = server
+        .receive(bytes, now)
+        .expect_err("these bytes are wrong");
     let mut goodbye = None;
     messages(&mut server, &mut |message| {
         if let Envelope::Goodbye { reason, .. } = message {
@@ -46,7 +48,10 @@ fn said(bytes: &[u8]) -> (Error, Option<Reason>) {
     });
     assert!(server.is_finished());
     assert_eq!(
-        server.receive(&[], now).unwrap_err().to_string(),
+        server
+            .receive(&[], now)
+            .expect_err("it has failed")
+            .to_string(),
         error.to_string(),
         "errors repeat"
     );
