@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rpc_core::blocking::{Client, Reconnecting, serve};
-use rpc_core::{Error, Options, Registry, native};
+use rpc_core::native::Envelope;
+use rpc_core::{Error, Fault, Kind, Options, Reason, Registry, native};
 
 use two::options;
 
@@ -28,6 +29,8 @@ enum Fate {
     AtOnce,
     /// After the hello, before any call is read.
     BeforeReading,
+    /// When a call has come, with a goodbye that names the last one taken.
+    Taking(u32),
     /// When the call has been run, before its answer.
     BeforeAnswer,
     /// When so many calls have been answered, with a goodbye.
@@ -85,21 +88,31 @@ fn live(stream: &TcpStream, fate: Fate, executed: Arc<AtomicU64>) {
     let peer = native::Peer::new(Arc::new(registry), options());
     match fate {
         Fate::AtOnce => {}
-        Fate::BeforeReading => {
+        Fate::BeforeReading | Fate::Taking(_) => {
             let mut peer = peer;
             let mut stream = stream;
             let hello = std::mem::take(rpc_core::Dialect::output(&mut peer));
             std::io::Write::write_all(&mut stream, &hello).expect("it is connected");
             // The client's hello has to be read, or closing would be a reset that overtakes ours.
-            let mut header = [0; 4];
-            stream.read_exact(&mut header).expect("it says hello");
-            let mut rest = vec![0; u32::from_be_bytes(header) as usize];
-            stream.read_exact(&mut rest).expect("all of it");
+            read_frame(stream);
+            if let Fate::Taking(last) = fate {
+                read_frame(stream);
+                let (mut goodbye, reason) = (Vec::new(), Reason::Shutdown);
+                Envelope::Goodbye { last, reason }.write(&mut goodbye);
+                std::io::Write::write_all(&mut stream, &goodbye).expect("it waits");
+            }
         }
         // How it ends is the matter of the test.
         Fate::After(_) => drop(drained.serve(stream, peer)),
         Fate::BeforeAnswer | Fate::Lives => drop(serve(stream, peer)),
     }
+}
+
+fn read_frame(mut stream: &TcpStream) {
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).expect("a frame comes");
+    let mut rest = vec![0; u32::from_be_bytes(header) as usize];
+    stream.read_exact(&mut rest).expect("all of it");
 }
 
 #[test]
@@ -147,6 +160,97 @@ fn a_call_that_may_have_been_run_is_not_repeated() {
         assert_eq!(client.call::<u64>("step", ()).unwrap(), before + 1);
         assert_eq!(server.executed(), before + 1);
     }
+}
+
+#[test]
+fn the_goodbye_says_whether_a_call_on_its_way_is_repeated() {
+    let server = Fragile::start(vec![Fate::Taking(0), Fate::Taking(0), Fate::Lives]);
+    let client = server.client();
+    assert_eq!(client.call::<u64>("step", ()).unwrap(), 1);
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 3);
+    let reset = format!("{client:?}").contains("attempts: 0");
+    assert!(reset, "an answer ends the waiting: {client:?}");
+
+    let server = Fragile::start(vec![Fate::Taking(1), Fate::Lives]);
+    let error = server.client().call::<u64>("step", ()).unwrap_err();
+    assert!(
+        matches!(error, Error::Lost { not_run: false, .. }),
+        "{error:?}"
+    );
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 1);
+}
+
+/// Serves each connection that is made with it; how many there were, and how often its function was run.
+fn counting(
+    answer: impl Fn(u64) -> Result<u64, Fault> + Clone + Send + Sync + 'static,
+    options: Options,
+) -> (Reconnecting, Arc<AtomicUsize>, Arc<AtomicU64>) {
+    let (connected, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+    let (connections, executed) = (connected.clone(), runs.clone());
+    let client = Reconnecting::new(move || {
+        connections.fetch_add(1, Ordering::SeqCst);
+        let ((near, far), mut registry) = (two::tcp(), Registry::new());
+        let (answer, executed) = (answer.clone(), executed.clone());
+        registry
+            .register("step", [], move || {
+                answer(executed.fetch_add(1, Ordering::SeqCst) + 1)
+            })
+            .blocking();
+        let peer = native::Peer::new(Arc::new(registry), two::options());
+        thread::spawn(move || serve(&far, peer));
+        Client::new(near, options.clone())
+    });
+    (client.patience(Duration::from_secs(2)), connected, runs)
+}
+
+#[test]
+fn what_a_function_answers_is_the_answer_whatever_it_says() {
+    for kind in [
+        Kind::ShuttingDown,
+        Kind::Overloaded,
+        Kind::WrongArguments,
+        Kind::UnknownFunction,
+        Kind::Cancelled,
+        Kind::Application("Busy".to_owned()),
+    ] {
+        let fault = Fault::of(kind, "it was run");
+        let answer = fault.clone();
+        let (client, connected, runs) = counting(move |_| Err(answer.clone()), options());
+        match client.call::<u64>("step", ()) {
+            Err(Error::Fault(found)) => assert_eq!(found, fault),
+            other => panic!("{other:?}"),
+        }
+        let counted = (
+            connected.load(Ordering::SeqCst),
+            runs.load(Ordering::SeqCst),
+        );
+        assert_eq!(counted, (1, 1), "{fault}");
+    }
+}
+
+#[test]
+fn a_call_whose_time_is_over_is_not_repeated() {
+    let after = Duration::from_millis(20);
+    let options = Options {
+        call_timeout: Some(after),
+        ..options()
+    };
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let answer = move |step| {
+        // Until the test is over.
+        let _ = held.lock().expect("nobody panics with it").recv();
+        Ok(step)
+    };
+    let (client, connected, runs) = counting(answer, options);
+    let error = client.call::<u64>("step", ()).unwrap_err();
+    assert!(
+        matches!(error, Error::Timeout { after: late } if late == after),
+        "{error:?}"
+    );
+    assert!(runs.load(Ordering::SeqCst) <= 1);
+    assert_eq!(connected.load(Ordering::SeqCst), 1);
+    drop(hold);
 }
 
 #[test]

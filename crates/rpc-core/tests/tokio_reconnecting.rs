@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ends::{adder, options, peer};
+use ends::{LONG, adder, options, peer};
 use rpc_core::tokio::{Reconnecting, connect, serve, serve_until};
-use rpc_core::{Error, Options, Registry};
+use rpc_core::{Error, Fault, Kind, Options, Registry};
 use tokio::io::duplex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -70,6 +70,17 @@ impl Servers {
             runs.fetch_add(1, Ordering::Relaxed);
             std::future::pending::<()>()
         });
+        let runs = Arc::clone(&self.runs);
+        registry.register(
+            "refuse",
+            ["kind"],
+            move |kind: String| -> Result<(), Fault> {
+                runs.fetch_add(1, Ordering::Relaxed);
+                let kinds = [Kind::ShuttingDown, Kind::Overloaded, Kind::UnknownFunction];
+                let kind = kinds.into_iter().find(|known| known.name() == kind);
+                Err(Fault::of(kind.expect("it is one of those"), "it was run"))
+            },
+        );
         registry
     }
 
@@ -127,6 +138,23 @@ async fn a_call_that_may_have_been_run_is_not_repeated() {
     );
     assert_eq!(servers.runs.load(Ordering::Relaxed), 1);
     assert_eq!(client.call::<i64>("add", (1, 2)).await.unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_function_answers_is_the_answer_whatever_it_says() {
+    let servers = Servers::default();
+    let client = servers.client();
+    for (kind, runs) in [Kind::ShuttingDown, Kind::Overloaded, Kind::UnknownFunction]
+        .into_iter()
+        .zip(1..)
+    {
+        match client.call::<()>("refuse", (kind.name(),)).await {
+            Err(Error::Fault(fault)) => assert_eq!(fault, Fault::of(kind, "it was run")),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(servers.runs.load(Ordering::Relaxed), runs);
+    }
+    assert_eq!(servers.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,6 +216,21 @@ async fn it_waits_longer_each_time_and_gives_up() {
     // Somebody who comes later, and the server with him.
     servers.failing.store(0, Ordering::Relaxed);
     assert_eq!(client.call::<i64>("add", (1, 2)).await.unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_makes_the_waiting_short_again() {
+    let servers = Servers::default();
+    servers.failing.store(6, Ordering::Relaxed);
+    let client = servers.client();
+    assert_eq!(client.call::<i64>("add", (1, 2)).await.unwrap(), 3);
+    tokio::time::advance(LONG).await;
+    servers.kill().await;
+    servers.failing.store(1, Ordering::Relaxed);
+    assert_eq!(client.call::<i64>("add", (1, 2)).await.unwrap(), 3);
+    let times = servers.times.lock().unwrap();
+    let pause = times[8] - times[7];
+    assert!(pause <= Duration::from_millis(102), "{pause:?}");
 }
 
 #[tokio::test(start_paused = true)]

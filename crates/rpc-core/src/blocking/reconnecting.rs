@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::client::Client;
-use crate::{Error, Kind, ToArguments};
+use crate::{Error, ToArguments};
 
 /// A client that connects when it must, and again when the connection is lost.
 ///
@@ -96,7 +96,9 @@ impl Reconnecting {
                 .start_with::<R>(function, &arguments)
                 .and_then(|mut call| call.answer());
             match answer {
-                Err(error) if is_over(&error) => self.shared.current().forget(&client),
+                Err(error) if error.is_safe_to_repeat() && !client.is_open() => {
+                    self.shared.current().forget(&client);
+                }
                 answer => {
                     if answer.is_ok() {
                         self.shared.current().attempts = 0;
@@ -222,15 +224,6 @@ fn pause(attempts: u32) -> Duration {
     // Many clients of one server should not come back in step.
     let chance = RandomState::new().build_hasher().finish() as u32;
     pause / 2 + (pause / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
-}
-
-/// Whether the call was certainly not run, because the connection takes no more.
-fn is_over(error: &Error) -> bool {
-    match error {
-        Error::Fault(fault) => fault.kind == Kind::ShuttingDown,
-        Error::Lost { .. } | Error::Closing | Error::NotOpen => error.is_safe_to_repeat(),
-        _ => false,
-    }
 }
 
 /// Whether another attempt may go better.
