@@ -79,6 +79,7 @@ enum Command {
     /// Set the value of a key
     Set {
         key: String,
+        /// JSON, or a plain word that is meant as text
         #[arg(allow_negative_numbers = true)]
         value: Given,
         /// For how long; otherwise until it is deleted
@@ -123,6 +124,7 @@ enum Command {
     /// Call any function of the server, by --codec json
     Call {
         name: String,
+        /// Each is JSON, or a plain word that is meant as text
         #[arg(allow_negative_numbers = true)]
         arguments: Vec<Given>,
     },

@@ -17,6 +17,7 @@
 //! are the same for all dialects: whoever connects first shows that it knows the key.
 
 use std::error::Error;
+use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ struct Args {
     /// What an acknowledged write survives
     #[arg(long, value_enum, default_value_t = Durability::Disk)]
     durability: Durability,
-    /// Let clients have copies made in this folder, which they can name but not choose
+    /// Let clients have copies made in this folder, which they can name but not choose; it is made if there is none
     #[arg(long, value_name = "DIR")]
     backup_dir: Option<PathBuf>,
     /// Serve this network, and no other that is not allowed too (may be repeated)
@@ -114,6 +115,10 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         };
         Store::new(Durable::open(&args.data, &options)?, Limits::default())
     });
+    if let Some(directory) = &args.backup_dir {
+        fs::create_dir_all(directory)
+            .map_err(|error| format!("{}: {error}", directory.display()))?;
+    }
     let registry = Arc::new(examples::kv_registry(&store, args.backup_dir));
     examples::raise_file_limit()?;
     let mut event_loop = EventLoop::new()?;

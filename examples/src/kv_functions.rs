@@ -283,8 +283,10 @@ fn time(ttl: Option<f64>) -> Result<Option<Duration>, Fault> {
 }
 
 fn duration(seconds: f64) -> Result<Duration, Fault> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|error| Fault::new("ValueError", format!("{seconds} seconds: {error}")))
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        let what = format!("{seconds:?} seconds: less than 0, or more than 64 bits hold");
+        Fault::new("ValueError", what)
+    })
 }
 
 fn at_most(limit: Option<u64>) -> usize {

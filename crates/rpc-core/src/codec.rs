@@ -2,6 +2,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(any(feature = "bincode", feature = "postcard"))]
+use serde::de;
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,11 @@ mod json;
 #[cfg(feature = "postcard")]
 mod postcard;
 
+/// Of a list or map, in the words of serde: libraries say it by names of their own.
+#[cfg(any(feature = "bincode", feature = "postcard"))]
+const NO_LENGTH: &str =
+    "a list or a map must know its length in this codec; with serde's flatten it doesn't";
+
 /// How values become bytes.
 ///
 /// | | `Postcard` | `Bincode` | `Json` |
@@ -34,7 +41,8 @@ mod postcard;
 ///
 /// **`Postcard`** is the one to choose: a stable, [specified](https://postcard.jamesmunns.com) format, maintained,
 /// and the shortest. **`Json`** is text that every language reads. `NaN` and the infinities of an `f64` become
-/// `null` in it, which is no `f64` when it is read; a `Value` keeps them.
+/// `null` in it, which is no `f64` when it is read; a `Value` keeps them. `Some(None)` becomes `null` too, and is read
+/// as `None`.
 ///
 /// **`Bincode`** is abandoned upstream (RUSTSEC-2025-0141; its 3.0.0 is a tombstone that doesn't compile). It is
 /// here, as 2.0.1 with its standard configuration, since there are peers and stored data that speak it. What is
@@ -191,9 +199,13 @@ impl Codec {
         let seed = budget.guard(seed);
         match self {
             #[cfg(feature = "bincode")]
-            Self::Bincode => budget.told(bincode::read(seed, bytes)),
+            Self::Bincode => budget
+                .told(bincode::read(seed, bytes))
+                .map_err(|error| explained(error, bincode::UNDESCRIBED)),
             #[cfg(feature = "postcard")]
-            Self::Postcard => budget.told(postcard::read(seed, bytes)),
+            Self::Postcard => budget
+                .told(postcard::read(seed, bytes))
+                .map_err(|error| explained(error, postcard::UNDESCRIBED)),
             #[cfg(feature = "json")]
             Self::Json => budget.told(json::read(seed, bytes)),
         }
@@ -225,6 +237,19 @@ impl Codec {
             #[cfg(any(feature = "bincode", feature = "postcard"))]
             _ => true,
         }
+    }
+}
+
+/// The same, but for what the library says when a type asks what comes: who sees it should know what to look for.
+#[cold]
+#[cfg(any(feature = "bincode", feature = "postcard"))]
+fn explained(error: DecodeError, undescribed: impl fmt::Display) -> DecodeError {
+    match error {
+        DecodeError::Invalid { reason } if reason == undescribed.to_string() => de::Error::custom(
+            "the type must see what a value is before it can be read, as with serde's untagged, tag and flatten, \
+                 and this codec doesn't say it",
+        ),
+        error => error,
     }
 }
 

@@ -183,8 +183,8 @@ impl fmt::Display for Error {
             }
             Self::Mismatch { expected, found } => write!(
                 f,
-                "the registry's fingerprint is {found:016x} where {expected:016x} is expected: the programs were \
-                 built from different interfaces"
+                "the fingerprint of one end's functions is {found:016x}, the other end expects {expected:016x}: the \
+                 programs were built from different interfaces"
             ),
             Self::NoHello { after } => write!(f, "the peer said no hello within {after:?}"),
             Self::Silent { after } => write!(f, "nothing came from the peer for {after:?}"),

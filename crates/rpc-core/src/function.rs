@@ -132,6 +132,13 @@ impl Signature {
         ))
     }
 
+    /// What is wrong with the arguments as a whole, with the function's name.
+    #[cold]
+    fn unfit(&self, fault: Fault) -> Fault {
+        let message = format!("{}(): {}", self.name, fault.message);
+        Fault { message, ..fault }
+    }
+
     fn wrong(&self, what: impl std::fmt::Display) -> Fault {
         Fault::wrong_arguments(format!("{}() {what}", self.name))
     }
@@ -204,12 +211,12 @@ macro_rules! arities {
                     && _encoded.count() == Self::COUNT
                 {
                     $(let $name = _encoded.next().map_err(|error| signature.unreadable($index, error))?;)*
-                    _encoded.end()?;
+                    _encoded.end().map_err(|fault| signature.unfit(fault))?;
                     return Ok(($($name,)*));
                 }
                 $(let mut $name: Option<$name> = None;)*
                 let mut positional = 0;
-                while let Some(slot) = source.next()? {
+                while let Some(slot) = source.next().map_err(|fault| signature.unfit(fault))? {
                     match signature.index(slot, &mut positional)? {
                         $($index => read_into(&mut $name, source, signature, $index)?,)*
                         _ => return Err(signature.wrong("takes no such argument")),

@@ -116,6 +116,9 @@
 //! | `json` | a codec that people can read, and the dialect JSON-RPC 2.0 |
 //! | `tokio`, `event-loop` | the drivers of these names |
 //!
+//! The modules of the drivers are called as the crates are, which `use rpc_core::*` would hide: write
+//! `rpc_core::tokio::serve`.
+//!
 //! # Related blocks
 //!
 //! `framing` cuts the stream into messages. `socket-server` and `event-loop` accept connections; `tls-mixin` and

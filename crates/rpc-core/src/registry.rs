@@ -16,7 +16,8 @@ use crate::{Context, Fault, Metadata, Work};
 ///
 /// Register at the start, then share it between connections and dialects in an [`Arc`]; nothing changes it later.
 ///
-/// A parameter of type `Option` may be left out by the caller. A function runs once for each call that arrives and is
+/// A parameter of type `Option` may be left out by the caller. Who gives it by `postcard` or `bincode` gives an `Option`:
+/// `Some(10)`, not `10`. A function runs once for each call that arrives and is
 /// never run twice for one.
 #[derive(Default)]
 pub struct Registry {

@@ -96,6 +96,41 @@ fn a_value_is_appended_to_what_is_there() {
     }
 }
 
+#[cfg(any(feature = "bincode", feature = "postcard"))]
+#[test]
+fn types_that_a_codec_cannot_read_or_write_are_told_as_serde_calls_them() {
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Number(i64),
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        pair: BTreeMap<String, i64>,
+    }
+    for codec in Codec::ALL.iter().filter(|codec| codec.name() != "json") {
+        let bytes = encoded(*codec, &Untagged::Number(1));
+        let read = codec.decode::<Untagged>(&bytes, &DecodeLimits::default());
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains("untagged, tag and flatten"), "{error}");
+        let limits = DecodeLimits::default();
+        let mut source = codec.arguments(&bytes, 1, std::iter::empty(), &limits);
+        assert_eq!(source.next(), Ok(Some(Slot::Positional)));
+        let fault = value::<Untagged>(&mut source).unwrap_err();
+        assert_eq!(fault.message, error);
+
+        let flat = Flat {
+            pair: BTreeMap::new(),
+        };
+        let error = codec
+            .encode(&flat, &mut Vec::new())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("flatten"), "{error}");
+    }
+}
+
 #[test]
 fn text_can_be_borrowed() {
     for &codec in Codec::ALL {

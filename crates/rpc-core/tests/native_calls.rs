@@ -34,6 +34,11 @@ fn four_failures_are_four_faults_and_the_connection_goes_on() {
     );
     let text = ends.fault::<i64>("add", (1, "two"));
     assert_eq!(text.kind, Kind::WrongArguments);
+    let texts = ends.fault::<i64>("add", ("a", "b"));
+    assert_eq!(
+        texts.to_string(),
+        "WrongArguments: add(): 2 bytes are left behind the last argument: the caller's types are others"
+    );
     let failed = ends.fault::<()>("fail", none());
     assert_eq!(failed.kind, Kind::Application("KeyError".into()));
     assert_eq!(failed.message, "no such key");

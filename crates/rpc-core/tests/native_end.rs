@@ -164,8 +164,8 @@ fn both_sides_learn_both_fingerprints() {
         .receive(&std::mem::take(client.output()), now)
         .unwrap();
     let text = format!(
-        "the registry's fingerprint is {print:016x} where 0000000000001234 is expected: the programs were built \
-         from different interfaces"
+        "the fingerprint of one end's functions is {print:016x}, the other end expects 0000000000001234: the programs \
+         were built from different interfaces"
     );
     let error = client
         .receive(&std::mem::take(server.output()), now)

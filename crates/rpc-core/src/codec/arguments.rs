@@ -51,9 +51,7 @@ impl<'a, K: Iterator<Item = &'a str>> ArgumentReader<'a, K> {
             #[cfg(any(feature = "bincode", feature = "postcard"))]
             _ if self.rest.is_empty() => Ok(()),
             #[cfg(any(feature = "bincode", feature = "postcard"))]
-            _ => Err(fault(&DecodeError::TrailingBytes {
-                left: self.rest.len(),
-            })),
+            _ => Err(too_much(self.rest.len())),
         }
     }
 
@@ -131,7 +129,7 @@ impl Encoded<'_> {
     pub(crate) fn end(&self) -> Result<(), Fault> {
         match self.rest.len() {
             0 => Ok(()),
-            left => Err(fault(&DecodeError::TrailingBytes { left })),
+            left => Err(too_much(left)),
         }
     }
 }
@@ -148,6 +146,13 @@ impl<K> fmt::Debug for ArgumentReader<'_, K> {
 
 fn fault(error: &DecodeError) -> Fault {
     Fault::wrong_arguments(error.to_string())
+}
+
+#[cold]
+fn too_much(left: usize) -> Fault {
+    Fault::wrong_arguments(format!(
+        "{left} bytes are left behind the last argument: the caller's types are others"
+    ))
 }
 
 /// A seed that hands the deserialiser on to whoever knows the type.

@@ -9,6 +9,10 @@ use crate::EncodeError;
 // are borrowed from it, so a length that is longer than what is left fails before anything is allocated.
 const CONFIG: config::Configuration = config::standard();
 
+/// What it says when a type asks it what comes.
+pub(super) const UNDESCRIBED: error::DecodeError =
+    error::DecodeError::Serde(bincode_serde::DecodeError::AnyNotSupported);
+
 pub(super) fn read<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
@@ -23,6 +27,7 @@ pub(super) fn write<T: Serialize + ?Sized>(
     bincode_serde::encode_into_writer(value, Out(out), CONFIG).map_err(|error| {
         EncodeError(match error {
             error::EncodeError::OtherString(text) => text,
+            error::EncodeError::Serde(_) => super::NO_LENGTH.to_owned(),
             error => error.to_string(),
         })
     })

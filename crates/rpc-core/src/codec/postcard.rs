@@ -5,6 +5,9 @@ use serde::de::DeserializeSeed;
 
 use crate::EncodeError;
 
+/// What it says when a type asks it what comes.
+pub(super) const UNDESCRIBED: Error = Error::WontImplement;
+
 pub(super) fn read<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
@@ -23,6 +26,7 @@ pub(super) fn write<T: Serialize + ?Sized>(
         EncodeError(match error {
             // Postcard doesn't keep why.
             Error::SerdeSerCustom => "a value refuses to be written: too deep, perhaps".to_owned(),
+            Error::SerializeSeqLengthUnknown => super::NO_LENGTH.to_owned(),
             error => error.to_string(),
         })
     })
