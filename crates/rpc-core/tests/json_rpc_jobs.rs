@@ -2,11 +2,12 @@
 
 mod json_rpc;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use json_rpc::{answers, ask, drive, peer, run};
 use rpc_core::json_rpc::{Options, Peer};
-use rpc_core::{Dialect, Job, Work};
+use rpc_core::{Dialect, Job, Registry, Work};
 use serde_json::{Value, json};
 
 fn call(method: &str, params: &str, id: usize) -> String {
@@ -250,4 +251,47 @@ fn draining_answers_what_runs_and_takes_nothing_new() {
     drive(&mut peer);
     assert_eq!(answers(&mut peer)[0]["result"], 1);
     assert!(peer.is_finished());
+}
+
+#[test]
+fn what_has_been_answered_no_longer_counts() {
+    let mut peer = peer(Options {
+        max_backlog: 100,
+        ..Options::default()
+    });
+    for id in 0..10 {
+        send(&mut peer, &call("later", "[1]", id));
+        for job in jobs(&mut peer) {
+            finish(&mut peer, job);
+        }
+        assert_eq!(
+            answers(&mut peer),
+            [json!({"jsonrpc": "2.0", "result": 1, "id": id})]
+        );
+    }
+}
+
+#[test]
+fn late_answers_share_the_room_of_their_batch() {
+    let mut peer = peer(Options {
+        max_answer_len: 36,
+        ..Options::default()
+    });
+    let batch = [call("later", "[1]", 1), call("later", "[2]", 2)].join(",");
+    send(&mut peer, &format!("[{batch}]"));
+    for job in jobs(&mut peer) {
+        finish(&mut peer, job);
+    }
+    let answers = answers(&mut peer);
+    assert_eq!(answers[0][0]["result"], 1);
+    assert_eq!(answers[0][1]["error"]["code"], -32005, "{answers:?}");
+}
+
+#[test]
+fn names_that_the_protocol_keeps_for_itself_are_not_called() {
+    let mut registry = Registry::new();
+    registry.register("rpc.secret", [], || 1);
+    let mut peer = Peer::new(Arc::new(registry), Options::default());
+    let answers = ask(&mut peer, &call("rpc.secret", "[]", 1));
+    assert_eq!(answers[0]["error"]["code"], -32601);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use native_ends::{Ends, messages, none, options, written};
 use rpc_core::native::{Envelope, Peer, Request};
-use rpc_core::{Context, Dialect, Error, Options, Registry, Violation, Work};
+use rpc_core::{Context, Dialect, Error, Kind, Options, Registry, Violation, Work};
 
 #[test]
 fn a_call_may_be_as_long_as_the_peer_takes_and_not_a_byte_longer() {
@@ -114,4 +114,25 @@ fn what_runs_learns_that_the_conversation_is_over() {
         panic!("{job:?}");
     };
     assert_eq!(work().unwrap(), [1], "a postcard for true");
+}
+
+#[test]
+fn a_panic_of_a_quick_or_a_blocking_function_ends_in_its_answer() {
+    let mut registry = Registry::new();
+    registry.register_with("quick", [], |_: &Context| -> i64 { panic!("on purpose") });
+    registry
+        .register("blocking", [], || -> i64 { panic!("on purpose") })
+        .blocking();
+    let server = Peer::new(Arc::new(registry), options());
+    let mut ends = Ends::of(Peer::new(Arc::default(), options()), server);
+    for name in ["quick", "blocking"] {
+        ends.start(name, none());
+        let asked = std::mem::take(ends.client.output());
+        ends.server.receive(&asked, ends.now).unwrap();
+        let (Work::Quick(work) | Work::Blocking(work)) = ends.server.next_job().unwrap().work
+        else {
+            panic!("{name} is no future");
+        };
+        assert_eq!(work().unwrap_err().kind, Kind::Panicked, "{name}");
+    }
 }
