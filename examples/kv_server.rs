@@ -166,6 +166,11 @@ fn options(max_connections: usize, idle_timeout: Duration) -> Options {
     }
 }
 
+/// One client's conversation. Anybody can have it fail, so why is for those who ask for it: `-v`.
+fn conversation<D: Dialect>(peer: Peer, dialect: D) -> Handler<D> {
+    Handler::new(dialect).on_failure(move |why| tracing::debug!("{peer}: {why}"))
+}
+
 /// Who is let in, to whichever dialect.
 struct Door {
     access: AccessList,
@@ -187,7 +192,7 @@ impl Door {
             let accept = move |peer| {
                 let proof = door.proof.clone();
                 door.lets_in(peer)
-                    .then(|| Guarded::new(proof, Handler::new(dialect())))
+                    .then(|| Guarded::new(proof, conversation(peer, dialect())))
             };
             return Ok(address.listen(event_loop, options, accept)?);
         };
@@ -197,7 +202,7 @@ impl Door {
             let begin = move |session: &Session| {
                 examples::log_session(peer, session);
                 let proof = proof.map(|proof| proof.within(session));
-                Guarded::new(proof, Handler::new(dialect()))
+                Guarded::new(proof, conversation(peer, dialect()))
             };
             door.lets_in(peer).then(|| {
                 tls_mixin::event_loop::server(&acceptor, begin)

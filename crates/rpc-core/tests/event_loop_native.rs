@@ -148,3 +148,42 @@ fn a_call_that_is_dropped_is_cancelled_at_the_other_end() {
     assert_eq!(told.recv_timeout(PATIENCE), Ok("dropped"));
     both.stop();
 }
+
+#[test]
+fn why_a_conversation_failed_is_told() {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    let sim = event_loop::sim::Sim::new();
+    let options = event_loop::LoopOptions::default();
+    let mut event_loop: EventLoop<Message> =
+        EventLoop::simulated(&sim, options).expect("nothing to fail");
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let mut browse = |bytes: &[u8]| {
+        let own = Rc::clone(&told);
+        let peer = native::Peer::new(Arc::default(), Options::new(Codec::Postcard));
+        let handler =
+            Handler::new(peer).on_failure(move |why| own.borrow_mut().push(why.to_string()));
+        let (socket, mut far) = sim.stream();
+        event_loop
+            .add_stream(socket, event_loop::Options::default(), handler)
+            .expect("it can be watched");
+        far.send(bytes);
+        far.finish();
+        while !far.is_closed() {
+            event_loop
+                .turn(Some(Duration::ZERO))
+                .expect("nothing to fail");
+            sim.advance(Duration::from_secs(1));
+        }
+    };
+    browse(b"GET / HTTP/1.1\r\n\r\n");
+    browse(b"");
+    let told = told.borrow();
+    assert!(told[0].contains("HTTP"), "{told:?}");
+    assert_eq!(
+        told.len(),
+        1,
+        "a peer that just leaves is no failure: {told:?}"
+    );
+}

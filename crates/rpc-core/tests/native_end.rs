@@ -578,7 +578,7 @@ fn calls_before_the_hello_are_not_sent() {
         .unwrap();
     assert!(matches!(
         peer.poll_open(Waker::noop()),
-        Poll::Ready(Err(Error::Lost { .. }))
+        Poll::Ready(Err(Error::Lost { not_run: true, .. }))
     ));
     assert!(peer.is_finished());
 }

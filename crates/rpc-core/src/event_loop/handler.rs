@@ -31,7 +31,10 @@ pub struct Handler<D: Dialect> {
     /// Somebody has asked for a close.
     is_closing: bool,
     cause: Option<Error>,
+    on_failure: Option<OnFailure>,
 }
+
+type OnFailure = Box<dyn FnOnce(&Error)>;
 
 /// What this module sends to its handlers: that a future is to be polled, or what a blocking function gave.
 ///
@@ -91,7 +94,16 @@ impl<D: Dialect> Handler<D> {
             timer: None,
             is_closing: false,
             cause: None,
+            on_failure: None,
         }
+    }
+
+    /// Has `tell` called with the reason if the conversation doesn't end well, for a log: what the peer did wrong, or
+    /// what became of the stream.
+    #[must_use]
+    pub fn on_failure(mut self, tell: impl FnOnce(&Error) + 'static) -> Self {
+        self.on_failure = Some(Box::new(tell));
+        self
     }
 
     /// Tells the dialect something, and then does what follows from that.
@@ -285,7 +297,10 @@ where
             Closed::Failed(error) => io::Error::new(error.kind(), error.to_string()),
             why => io::Error::other(why.to_string()),
         };
-        self.cause.get_or_insert_with(|| error.into());
+        let cause = self.cause.get_or_insert_with(|| error.into());
+        if let Some(tell) = self.on_failure.take() {
+            tell(cause);
+        }
     }
 }
 

@@ -205,8 +205,10 @@ impl Peer {
     pub fn poll_open(&mut self, waker: &Waker) -> Poll<Result<(), Error>> {
         match &self.session.state {
             State::Open(_) => Poll::Ready(Ok(())),
+            // Nothing was called yet, so nothing was run.
+            State::Failed(error @ Error::Lost { .. }) => Poll::Ready(Err(error.lost(true))),
             State::Failed(error) => Poll::Ready(Err(error.clone())),
-            State::Opening if self.session.ended => Poll::Ready(Err(CLOSED)),
+            State::Opening if self.session.ended => Poll::Ready(Err(CLOSED.lost(true))),
             State::Opening => {
                 let wakers = &mut self.session.opening;
                 if !wakers.iter().any(|known| known.will_wake(waker)) {
