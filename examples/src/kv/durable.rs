@@ -39,8 +39,9 @@ pub(super) use tables::Tables;
 ///
 /// The journal is short, of a fixed length, and written in sequence, so that a sync of it is as cheap as
 /// a sync can be. When it is full the tables are synced instead, and it begins anew; that takes the
-/// longer the more records have changed, tenths of a second at times, which is what the slowest writes
-/// wait for. Opened after a crash, the tables are as they were last synced, and the journal is applied.
+/// longer the more records have changed, which is what the slowest writes wait for: 0.35 s were
+/// measured with 800,000 keys, and 0.7 s on a busy machine. Opened after a crash,
+/// the tables are as they were last synced, and the journal is applied.
 ///
 /// # Damage
 ///
@@ -114,7 +115,8 @@ const MAX_UNSETTLED: usize = 2048;
 impl Durable {
     /// Opens the storage in this directory, which is made if there is none.
     ///
-    /// All of it is read and checked, which takes about 0.1 s for 100 MiB.
+    /// All of it is read and checked, and after a crash the journal is applied: measured with 100 MiB of
+    /// records on two cores, 0.4 to 0.7 s, and 1 to 2.7 s where others kept both busy.
     ///
     /// # Errors
     ///
