@@ -263,7 +263,6 @@ fn find(bytes: &[u8], wanted: &[u8]) -> usize {
 fn a_copy_made_while_others_write_is_served_by_a_second_server() {
     let folder = Folder::new("backup");
     let copies = folder.path("copies");
-    fs::create_dir(&copies).unwrap();
     let data = folder.path("data");
     let server = Server::start(&["--data", &data, "--backup-dir", &copies]);
     let (writer, client) = (server.native(), server.native());

@@ -156,6 +156,7 @@ mod options;
 mod proxy;
 mod reason;
 mod registry;
+mod retry;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod value;

@@ -54,6 +54,9 @@ mod write;
 /// let value = Value::from_iter([("name", Value::from("left")), ("size", 3.into())]);
 /// assert_eq!(value.to_string(), r#"{"name": "left", "size": 3}"#);
 ///
+/// let list: Value = [1, 2].into_iter().map(Value::from).collect();
+/// assert_eq!(list.to_string(), "[1, 2]");
+///
 /// let Value::Map(mut pairs) = value else { panic!("it is a map") };
 /// assert_eq!(i64::try_from(pairs.remove(1).1)?, 3);
 /// # Ok::<(), rpc_core::ValueError>(())

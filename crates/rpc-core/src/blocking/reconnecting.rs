@@ -1,11 +1,11 @@
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
 use super::client::Client;
+use crate::retry::{PATIENCE, is_passing, pause};
 use crate::{Error, ToArguments};
 
 /// A client that connects when it must, and again when the connection is lost.
@@ -215,29 +215,3 @@ impl fmt::Debug for Reconnecting {
             .finish_non_exhaustive()
     }
 }
-
-/// How long after this attempt the next one may be.
-fn pause(attempts: u32) -> Duration {
-    let pause = FIRST_PAUSE
-        .saturating_mul(1 << attempts.min(16))
-        .min(LONGEST_PAUSE);
-    // Many clients of one server should not come back in step.
-    let chance = RandomState::new().build_hasher().finish() as u32;
-    pause / 2 + (pause / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
-}
-
-/// Whether another attempt may go better.
-fn is_passing(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Io(_)
-            | Error::Lost { .. }
-            | Error::Closing
-            | Error::NoHello { .. }
-            | Error::Silent { .. }
-    )
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +8,7 @@ use ::tokio::sync::Mutex;
 use ::tokio::time::{Instant, sleep_until, timeout_at};
 use serde::de::DeserializeOwned;
 
+use crate::retry::{PATIENCE, is_passing, pause};
 use crate::{Client, Error, ToArguments};
 
 /// A client that connects when it must, and again when the connection is lost.
@@ -161,13 +161,7 @@ impl Reconnecting {
 impl Shared {
     /// How long after this attempt the next one may be.
     fn pause(&self) -> Duration {
-        let attempts = self.attempts.fetch_add(1, Ordering::Relaxed);
-        let pause = FIRST_PAUSE
-            .saturating_mul(1 << attempts.min(16))
-            .min(LONGEST_PAUSE);
-        // Many clients of one server should not come back in step.
-        let chance = RandomState::new().build_hasher().finish() as u32;
-        pause / 2 + (pause / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
+        pause(self.attempts.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -179,19 +173,3 @@ impl fmt::Debug for Reconnecting {
             .finish_non_exhaustive()
     }
 }
-
-/// Whether another attempt may go better.
-fn is_passing(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Io(_)
-            | Error::Lost { .. }
-            | Error::Closing
-            | Error::NoHello { .. }
-            | Error::Silent { .. }
-    )
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(30);
