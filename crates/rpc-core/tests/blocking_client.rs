@@ -1,5 +1,5 @@
-#![cfg(feature = "postcard")]
 //! The blocking client and the driver for threads, over real streams.
+#![cfg(feature = "postcard")]
 
 mod two;
 

@@ -1,5 +1,5 @@
-#![cfg(feature = "postcard")]
 //! Ten thousand calls that panic among a hundred thousand good ones.
+#![cfg(feature = "postcard")]
 
 mod two;
 

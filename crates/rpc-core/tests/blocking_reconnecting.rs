@@ -1,5 +1,5 @@
-#![cfg(feature = "postcard")]
 //! A client that connects again, and a server that is killed at awkward moments.
+#![cfg(feature = "postcard")]
 
 mod two;
 

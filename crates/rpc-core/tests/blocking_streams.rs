@@ -1,5 +1,5 @@
-#![cfg(feature = "postcard")]
 //! The same calls over TLS, behind a handshake, through pipes, and under a server of connections.
+#![cfg(feature = "postcard")]
 
 mod two;
 
