@@ -3,10 +3,9 @@
 
 mod two;
 
-use std::fs::File;
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -231,6 +230,8 @@ fn as_the_handler_of_a_server() {
 #[cfg(feature = "json")]
 #[test]
 fn a_child_process_calls_through_its_standard_streams() {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
     use std::process::{Command, Stdio};
 
     const CHILD: &str = r#"
