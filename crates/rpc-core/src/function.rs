@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::{Serialize, forward_to_deserialize_any};
@@ -278,17 +279,8 @@ arities! {
     (0 A 1 B 2 C 3 D 4 E 5 G 6 H 7 I)
 }
 
-/// A registered function, its types forgotten.
-pub(crate) trait Erased: Send + Sync {
-    /// Reads the arguments, runs the function and appends its encoded result to `out`.
-    fn run(
-        &self,
-        source: &mut dyn ArgumentSource,
-        signature: &Signature,
-        encode: &dyn Encode,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Fault>;
-
+/// A registered function, its types forgotten, that needs its context or may take long.
+pub(crate) trait Deferred: Send + Sync {
     /// Reads the arguments; the rest happens elsewhere.
     fn prepare(
         self: Arc<Self>,
@@ -300,12 +292,24 @@ pub(crate) trait Erased: Send + Sync {
     ) -> Result<Work, Fault>;
 }
 
-/// The three ways in which a closure is kept; `P` only tells the compiler which parameters it has.
-pub(crate) struct Plain<F, P>(pub(crate) F, pub(crate) std::marker::PhantomData<fn(P)>);
-pub(crate) struct WithContext<F, P>(pub(crate) F, pub(crate) std::marker::PhantomData<fn(P)>);
-pub(crate) struct Async<F, P>(pub(crate) F, pub(crate) std::marker::PhantomData<fn(P)>);
+/// One that can also be run where it is called.
+pub(crate) trait Immediate: Deferred {
+    /// Reads the arguments, runs the function and appends its encoded result to `out`.
+    fn run(
+        &self,
+        source: &mut dyn ArgumentSource,
+        signature: &Signature,
+        encode: &dyn Encode,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault>;
+}
 
-impl<F: Function<P>, P: Parameters> Erased for Plain<F, P>
+/// The three ways in which a closure is kept; `P` only tells the compiler which parameters it has.
+pub(crate) struct Plain<F, P>(pub(crate) F, pub(crate) PhantomData<fn(P)>);
+pub(crate) struct WithContext<F, P>(pub(crate) F, pub(crate) PhantomData<fn(P)>);
+pub(crate) struct Async<F, P>(pub(crate) F, pub(crate) PhantomData<fn(P)>);
+
+impl<F: Function<P>, P: Parameters> Immediate for Plain<F, P>
 where
     F::Output: Reply,
 {
@@ -318,7 +322,12 @@ where
     ) -> Result<(), Fault> {
         encoded(self.0.call(P::read(source, signature)?), encode, out)
     }
+}
 
+impl<F: Function<P>, P: Parameters> Deferred for Plain<F, P>
+where
+    F::Output: Reply,
+{
     fn prepare(
         self: Arc<Self>,
         source: &mut dyn ArgumentSource,
@@ -334,20 +343,10 @@ where
     }
 }
 
-impl<F: FunctionWithContext<P>, P: Parameters> Erased for WithContext<F, P>
+impl<F: FunctionWithContext<P>, P: Parameters> Deferred for WithContext<F, P>
 where
     F::Output: Reply,
 {
-    fn run(
-        &self,
-        _: &mut dyn ArgumentSource,
-        signature: &Signature,
-        _: &dyn Encode,
-        _: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        Err(signature.wrong("needs its context"))
-    }
-
     fn prepare(
         self: Arc<Self>,
         source: &mut dyn ArgumentSource,
@@ -363,20 +362,10 @@ where
     }
 }
 
-impl<F: AsyncFunction<P>, P: Parameters> Erased for Async<F, P>
+impl<F: AsyncFunction<P>, P: Parameters> Deferred for Async<F, P>
 where
     F::Output: Reply,
 {
-    fn run(
-        &self,
-        _: &mut dyn ArgumentSource,
-        signature: &Signature,
-        _: &dyn Encode,
-        _: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        Err(signature.wrong("needs its context"))
-    }
-
     fn prepare(
         self: Arc<Self>,
         source: &mut dyn ArgumentSource,
@@ -387,20 +376,13 @@ where
     ) -> Result<Work, Fault> {
         let parameters = P::read(source, signature)?;
         // The closure itself runs at the first poll: by then no lock of the connection is held.
-        let mut start = Some((context, parameters));
-        let mut running: Option<Pin<Box<F::Future>>> = None;
-        Ok(Work::Future(Box::pin(std::future::poll_fn(move |cx| {
-            let polled = catch_unwind(AssertUnwindSafe(|| {
-                if let Some((context, parameters)) = start.take() {
-                    running = Some(Box::pin(self.0.call(context, parameters)));
-                }
-                let Some(future) = &mut running else {
-                    return Poll::Ready(Err(Fault::panicked()));
-                };
-                let reply = ready!(future.as_mut().poll(cx));
-                let mut out = Vec::new();
-                Poll::Ready(encoded(reply, encode, &mut out).map(|()| out))
-            }));
+        let mut running = Box::pin(async move {
+            let reply = self.0.call(context, parameters).await;
+            let mut out = Vec::new();
+            encoded(reply, encode, &mut out).map(|()| out)
+        });
+        Ok(Work::Future(Box::pin(poll_fn(move |cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
             polled.unwrap_or_else(|_| Poll::Ready(Err(Fault::panicked())))
         }))))
     }

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::arguments::{ArgumentSource, Encode};
 use crate::function::{
-    Async, AsyncFunction, Erased, Function, FunctionWithContext, Parameters, Plain, Reply,
-    Signature, WithContext, caught,
+    Async, AsyncFunction, Deferred, Function, FunctionWithContext, Immediate, Parameters, Plain,
+    Reply, Signature, WithContext, caught,
 };
 use crate::{Context, Fault, Metadata, Work};
 
@@ -28,16 +28,16 @@ pub struct Registry {
 pub struct Registered {
     signature: Signature,
     doc: Box<str>,
-    function: Arc<dyn Erased>,
-    style: Style,
+    callable: Callable,
     is_introspection: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    AtOnce,
-    Quick,
-    Blocking,
+enum Callable {
+    AtOnce(Arc<dyn Immediate>),
+    Later {
+        function: Arc<dyn Deferred>,
+        is_blocking: bool,
+    },
 }
 
 /// One call, as a dialect hands it to [`Registry::invoke`].
@@ -88,8 +88,7 @@ impl Registry {
         self.insert(
             name,
             &parameters,
-            Arc::new(Plain(function, PhantomData)),
-            Style::AtOnce,
+            Callable::AtOnce(Arc::new(Plain(function, PhantomData))),
         )
     }
 
@@ -117,8 +116,10 @@ impl Registry {
         self.insert(
             name,
             &parameters,
-            Arc::new(WithContext(function, PhantomData)),
-            Style::Quick,
+            Callable::Later {
+                function: Arc::new(WithContext(function, PhantomData)),
+                is_blocking: false,
+            },
         )
     }
 
@@ -147,8 +148,10 @@ impl Registry {
         self.insert(
             name,
             &parameters,
-            Arc::new(Async(function, PhantomData)),
-            Style::Quick,
+            Callable::Later {
+                function: Arc::new(Async(function, PhantomData)),
+                is_blocking: false,
+            },
         )
     }
 
@@ -158,7 +161,6 @@ impl Registry {
     /// # Panics
     /// If one of the names is taken.
     pub fn introspection(&mut self) {
-        let no_such = |name: &str| Fault::unknown_function(name);
         self.register_with("system.listMethods", [], |cx: &Context| {
             cx.registry()
                 .list()
@@ -172,7 +174,9 @@ impl Registry {
             "system.methodSignature",
             ["name"],
             move |cx: &Context, name: String| {
-                cx.registry().signature(&name).ok_or_else(|| no_such(&name))
+                cx.registry()
+                    .signature(&name)
+                    .ok_or_else(|| Fault::unknown_function(&name))
             },
         )
         .doc("A function's name and parameters.")
@@ -184,7 +188,7 @@ impl Registry {
                 cx.registry()
                     .help(&name)
                     .map(str::to_owned)
-                    .ok_or_else(|| no_such(&name))
+                    .ok_or_else(|| Fault::unknown_function(&name))
             },
         )
         .doc("What a function says about itself.")
@@ -240,38 +244,32 @@ impl Registry {
         let Some(entry) = self.entries.get(call.name) else {
             return Invoked::Done(Err(Fault::unknown_function(call.name)));
         };
-        if entry.style == Style::AtOnce {
-            let start = out.len();
-            let done = caught(|| entry.function.run(arguments, &entry.signature, encode, out));
-            if done.is_err() {
-                out.truncate(start);
+        match &entry.callable {
+            Callable::AtOnce(function) => {
+                let start = out.len();
+                let done = caught(|| function.run(arguments, &entry.signature, encode, out));
+                if done.is_err() {
+                    out.truncate(start);
+                }
+                Invoked::Done(done)
             }
-            return Invoked::Done(done);
-        }
-        let context = connection.for_call(call.deadline, call.metadata);
-        let is_blocking = entry.style == Style::Blocking;
-        let function = entry.function.clone();
-        match caught(|| {
-            function.prepare(
-                arguments,
-                &entry.signature,
-                encode,
-                context.clone(),
+            Callable::Later {
+                function,
                 is_blocking,
-            )
-        }) {
-            Ok(work) => Invoked::Later(work, context),
-            Err(fault) => Invoked::Done(Err(fault)),
+            } => {
+                let context = connection.for_call(call.deadline, call.metadata);
+                let (function, own) = (Arc::clone(function), context.clone());
+                let prepare =
+                    || function.prepare(arguments, &entry.signature, encode, own, *is_blocking);
+                match caught(prepare) {
+                    Ok(work) => Invoked::Later(work, context),
+                    Err(fault) => Invoked::Done(Err(fault)),
+                }
+            }
         }
     }
 
-    fn insert(
-        &mut self,
-        name: &str,
-        parameters: &[&str],
-        function: Arc<dyn Erased>,
-        style: Style,
-    ) -> &mut Registered {
+    fn insert(&mut self, name: &str, parameters: &[&str], callable: Callable) -> &mut Registered {
         assert!(
             !self.entries.contains_key(name),
             "a function is already called '{name}'"
@@ -302,8 +300,7 @@ impl Registry {
         self.entries.entry(name.into()).or_insert(Registered {
             signature,
             doc: "".into(),
-            function,
-            style,
+            callable,
             is_introspection: false,
         })
     }
@@ -319,7 +316,14 @@ impl Registered {
     /// The function may take long: it runs on a worker thread, so that other calls don't wait for it. Has no effect on
     /// one that returns a future.
     pub fn blocking(&mut self) -> &mut Self {
-        self.style = Style::Blocking;
+        let function: Arc<dyn Deferred> = match &self.callable {
+            Callable::AtOnce(function) => Arc::clone(function) as _,
+            Callable::Later { function, .. } => Arc::clone(function),
+        };
+        self.callable = Callable::Later {
+            function,
+            is_blocking: true,
+        };
         self
     }
 }
