@@ -2,14 +2,15 @@ use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{self, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::native::{CallId, Link, Peer, Request};
-use crate::{Context, Driver, Error, Metadata, ToArguments};
+use crate::lock::lock;
+use crate::native::{CallId, Link, Peer, Terms};
+use crate::{Context, Driver, Error, ToArguments};
 
 /// Calls the functions of the other end of a native connection, from async code.
 ///
@@ -39,9 +40,7 @@ use crate::{Context, Driver, Error, Metadata, ToArguments};
 #[derive(Clone)]
 pub struct Client {
     line: Arc<Line>,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
-    metadata: Option<Arc<Metadata>>,
+    terms: Terms,
 }
 
 /// One end of a connection, and who carries its bytes.
@@ -54,9 +53,7 @@ impl Client {
     pub(crate) fn new(peer: Arc<Mutex<Peer>>, driver: Arc<dyn Driver>) -> Self {
         Self {
             line: Arc::new(Line { peer, driver }),
-            timeout: None,
-            deadline: None,
-            metadata: None,
+            terms: Terms::default(),
         }
     }
 
@@ -102,40 +99,28 @@ impl Client {
     pub fn notify(&self, function: &str, arguments: impl ToArguments) -> Result<(), Error> {
         let now = self.line.driver.now();
         self.line
-            .with_peer(|peer| peer.notify(&self.request(function), &arguments, now))
+            .with_peer(|peer| peer.notify(&self.terms.request(function), &arguments, now))
     }
 
     /// The same client with another timeout for each call; without this it is
     /// [`Options::call_timeout`](crate::Options::call_timeout).
     #[must_use]
     pub fn timeout(&self, timeout: Duration) -> Self {
-        Self {
-            timeout: Some(timeout),
-            ..self.clone()
-        }
+        self.with(self.terms.with_timeout(timeout))
     }
 
     /// The same client, whose calls end no later than the call of `cx` does: a function that calls others gives
     /// them what is left of its own time.
     #[must_use]
     pub fn within(&self, cx: &Context) -> Self {
-        let deadline = [self.deadline, cx.deadline()].into_iter().flatten().min();
-        Self {
-            deadline,
-            ..self.clone()
-        }
+        self.with(self.terms.within(cx))
     }
 
     /// The same client, whose calls carry one more pair of a name and bytes for the function's
     /// [`Context::metadata`].
     #[must_use]
     pub fn metadata(&self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        let mut metadata = self.metadata.as_deref().cloned().unwrap_or_default();
-        metadata.push((name.into(), value.into()));
-        Self {
-            metadata: Some(Arc::new(metadata)),
-            ..self.clone()
-        }
+        self.with(self.terms.with_metadata(name.into(), value.into()))
     }
 
     /// Returns whether calls can be made: the ends have met, and neither is closing.
@@ -159,7 +144,7 @@ impl Client {
     }
 
     pub(crate) fn start<R>(&self, function: &str, arguments: &impl ToArguments) -> Pending<R> {
-        let (request, now) = (self.request(function), self.line.driver.now());
+        let (request, now) = (self.terms.request(function), self.line.driver.now());
         let state = match self
             .line
             .with_peer(|peer| peer.call(&request, arguments, now))
@@ -176,12 +161,10 @@ impl Client {
         }
     }
 
-    fn request<'a>(&'a self, function: &'a str) -> Request<'a> {
-        Request {
-            method: function,
-            timeout: self.timeout,
-            deadline: self.deadline,
-            metadata: self.metadata.as_ref().map_or(&[], |metadata| metadata),
+    fn with(&self, terms: Terms) -> Self {
+        Self {
+            line: Arc::clone(&self.line),
+            terms,
         }
     }
 }
@@ -189,8 +172,8 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("timeout", &self.timeout)
-            .field("deadline", &self.deadline)
+            .field("timeout", &self.terms.timeout)
+            .field("deadline", &self.terms.deadline)
             .finish_non_exhaustive()
     }
 }
@@ -255,9 +238,4 @@ impl<R> fmt::Debug for Pending<R> {
             State::Over => f.write_str("Pending"),
         }
     }
-}
-
-/// Nothing panics while it holds the lock but functions of the program, whose panics are caught.
-pub(crate) fn lock<D: ?Sized>(dialect: &Mutex<D>) -> MutexGuard<'_, D> {
-    dialect.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -151,6 +151,7 @@ mod guard;
 mod job;
 #[cfg(feature = "json")]
 pub mod json_rpc;
+mod lock;
 pub mod native;
 mod options;
 mod proxy;

@@ -112,4 +112,5 @@ pub use fields::{Keywords, MAX_METADATA_LEN, Metadata};
 pub(crate) use peer::Link;
 pub use peer::Peer;
 pub use pending::CallId;
+pub(crate) use request::Terms;
 pub use request::{Body, Request};

@@ -13,8 +13,8 @@ use super::parker::Parker;
 use super::pending::Pending;
 use super::stream::Stream;
 use super::workers::Workers;
-use crate::native::{Link, Peer, Request};
-use crate::{Context, Dialect, Error, Metadata, Options, Registry, ToArguments};
+use crate::native::{Link, Peer, Terms};
+use crate::{Context, Dialect, Error, Options, Registry, ToArguments};
 
 /// Calls the functions of the other end of a native connection, from any number of threads.
 ///
@@ -61,9 +61,7 @@ use crate::{Context, Dialect, Error, Metadata, Options, Registry, ToArguments};
 #[derive(Clone)]
 pub struct Client {
     pub(super) line: Arc<Line>,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
-    metadata: Option<Arc<Metadata>>,
+    terms: Terms,
 }
 
 impl Client {
@@ -106,9 +104,7 @@ impl Client {
         let line = Line::new(Box::new(stream), peer, workers.clone());
         let client = Self {
             line,
-            timeout: None,
-            deadline: None,
-            metadata: None,
+            terms: Terms::default(),
         };
         client.open(Instant::now().checked_add(hello_timeout))?;
         Ok(client)
@@ -123,9 +119,7 @@ impl Client {
         let driver = Arc::clone(&cx.caller::<Link>()?.driver) as Arc<dyn Any + Send + Sync>;
         let client = Self {
             line: driver.downcast::<Handle>().ok()?.0.upgrade()?,
-            timeout: None,
-            deadline: None,
-            metadata: None,
+            terms: Terms::default(),
         };
         Some(client.within(cx))
     }
@@ -165,7 +159,7 @@ impl Client {
     pub fn notify(&self, function: &str, arguments: impl ToArguments) -> Result<(), Error> {
         let Beginning { now, .. } = self.begin();
         let mut peer = self.line.peer();
-        peer.notify(&self.request(function), &arguments, now)?;
+        peer.notify(&self.terms.request(function), &arguments, now)?;
         let queued = peer.output().len();
         drop(peer);
         self.line.flush(queued, None);
@@ -182,32 +176,20 @@ impl Client {
     /// [`Options::call_timeout`](crate::Options::call_timeout). [`Duration::MAX`] is for ever.
     #[must_use]
     pub fn timeout(&self, timeout: Duration) -> Self {
-        Self {
-            timeout: Some(timeout),
-            ..self.clone()
-        }
+        self.with(self.terms.with_timeout(timeout))
     }
 
     /// The same client, whose calls end no later than the call of `cx` does: a function that calls others gives them what
     /// is left of its own time.
     #[must_use]
     pub fn within(&self, cx: &Context) -> Self {
-        let deadline = [self.deadline, cx.deadline()].into_iter().flatten().min();
-        Self {
-            deadline,
-            ..self.clone()
-        }
+        self.with(self.terms.within(cx))
     }
 
     /// The same client, whose calls carry one more pair of a name and bytes for the function's [`Context::metadata`].
     #[must_use]
     pub fn metadata(&self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        let mut metadata = self.metadata.as_deref().cloned().unwrap_or_default();
-        metadata.push((name.into(), value.into()));
-        Self {
-            metadata: Some(Arc::new(metadata)),
-            ..self.clone()
-        }
+        self.with(self.terms.with_metadata(name.into(), value.into()))
     }
 
     /// Reads, and runs what the other end calls, in this thread until the connection is over. The other end is told that
@@ -259,13 +241,11 @@ impl Client {
     pub(super) fn begin(&self) -> Beginning {
         let now = Instant::now();
         self.line.look(now);
-        let timeout = self.timeout.or(self.line.call_timeout);
-        let own = timeout.and_then(|timeout| now.checked_add(timeout));
-        let until = [own, self.deadline].into_iter().flatten().min();
+        let (until, timeout) = self.terms.deadline(now, self.line.call_timeout);
         Beginning {
             now,
             until,
-            timeout: until.map_or(Duration::MAX, |until| until.saturating_duration_since(now)),
+            timeout,
         }
     }
 
@@ -277,7 +257,7 @@ impl Client {
         beginning: Beginning,
     ) -> Result<Pending<R>, Error> {
         let mut peer = self.line.peer();
-        let id = peer.call(&self.request(function), arguments, beginning.now)?;
+        let id = peer.call(&self.terms.request(function), arguments, beginning.now)?;
         let queued = peer.output().len();
         drop(peer);
         Ok(Pending {
@@ -307,12 +287,10 @@ impl Client {
         })
     }
 
-    fn request<'a>(&'a self, function: &'a str) -> Request<'a> {
-        Request {
-            method: function,
-            timeout: self.timeout,
-            deadline: self.deadline,
-            metadata: self.metadata.as_ref().map_or(&[], |metadata| metadata),
+    fn with(&self, terms: Terms) -> Self {
+        Self {
+            line: Arc::clone(&self.line),
+            terms,
         }
     }
 }
@@ -328,8 +306,8 @@ pub(super) struct Beginning {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("timeout", &self.timeout)
-            .field("deadline", &self.deadline)
+            .field("timeout", &self.terms.timeout)
+            .field("deadline", &self.terms.deadline)
             .finish_non_exhaustive()
     }
 }

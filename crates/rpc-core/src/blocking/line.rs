@@ -2,7 +2,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -15,6 +15,7 @@ use super::stream::{Stream, hurry};
 use super::task::Task;
 use super::wait::{Bell, wait};
 use super::workers::Workers;
+use crate::lock::lock;
 use crate::native::Peer;
 use crate::{Dialect, Driver, Error, Job, JobId};
 
@@ -144,7 +145,7 @@ impl Line {
     }
 
     pub(super) fn peer(&self) -> MutexGuard<'_, Peer> {
-        self.peer.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.peer)
     }
 
     /// Waits until this thread was woken or its time is over, or for less. Meanwhile it may read for all, and run
@@ -462,11 +463,6 @@ impl Turn {
         self.waiters.retain(|waiter| !Arc::ptr_eq(waiter, parker));
         self.runner.take_if(|runner| Arc::ptr_eq(runner, parker));
     }
-}
-
-/// Nothing panics while it holds one of these locks but functions of the program, whose panics are caught.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) fn is_passing(error: &io::Error) -> bool {

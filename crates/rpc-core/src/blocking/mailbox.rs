@@ -1,12 +1,13 @@
 use std::io;
 use std::mem;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use rustix::net::{Shutdown, shutdown};
 
 use super::task::{Owner, Task};
 use super::wait::Bell;
+use crate::lock::lock;
 use crate::{Answer, JobId};
 
 /// Where others leave what the thread of a connection should look at, and how they wake it.
@@ -140,7 +141,7 @@ impl Mailbox {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

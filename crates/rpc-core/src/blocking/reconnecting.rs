@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::client::Client;
+use crate::lock::lock;
 use crate::retry::{PATIENCE, is_passing, pause};
 use crate::{Error, ToArguments};
 
@@ -186,7 +187,7 @@ impl Shared {
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.current)
     }
 }
 

@@ -9,6 +9,7 @@ use super::mailbox::Mailbox;
 use super::serve;
 use super::stream::Stream;
 use super::task::Task;
+use crate::lock::lock;
 use crate::{Dialect, Error, Fault, Kind};
 
 /// The threads for functions that [block](crate::Registered::blocking), shared by any number of connections.
@@ -251,7 +252,7 @@ impl Pool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

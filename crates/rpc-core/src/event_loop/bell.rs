@@ -1,8 +1,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Wake;
 
+use crate::lock::lock;
 use crate::{Driver, JobId};
 
 /// Calls the loop back to a connection, from any thread.
@@ -42,8 +43,8 @@ impl Bell {
         !self.woken().is_empty()
     }
 
-    fn woken(&self) -> std::sync::MutexGuard<'_, Vec<JobId>> {
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn woken(&self) -> MutexGuard<'_, Vec<JobId>> {
+        lock(&self.woken)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ::event_loop::{Closed, Context, Outgoing, StreamHandler, TimerKey};
@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::bell::Bell;
 use super::jobs::Jobs;
+use crate::lock::lock;
 use crate::{Answer, Client, Dialect, Driver, Error, Fault, Job, JobId, Kind, Work, native};
 
 /// Carries one connection of a dialect on an event loop; see the [module](crate::event_loop) for what runs where.
@@ -354,10 +355,6 @@ fn set_timer<M: 'static>(
     }
     let after = due.saturating_duration_since(cx.now());
     *timer = Some((cx.set_timer(after, 0), due));
-}
-
-fn lock<D>(dialect: &Mutex<D>) -> MutexGuard<'_, D> {
-    dialect.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often one call of the handler goes round before others on the loop have their turn.

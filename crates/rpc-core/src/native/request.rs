@@ -1,9 +1,10 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Codec, DecodeLimits, Error};
+use crate::{Codec, Context, DecodeLimits, Error, Metadata};
 
 /// What a call says beside its arguments.
 ///
@@ -46,14 +47,75 @@ impl<'a> Request<'a> {
         now: Instant,
         default: Option<Duration>,
     ) -> (Option<Instant>, Duration) {
-        let timeout = self.timeout.or(default);
-        let own = timeout.and_then(|timeout| now.checked_add(timeout));
-        match (own, self.deadline) {
-            (own, Some(outer)) if own.is_none_or(|own| outer < own) => {
-                (Some(outer), outer.saturating_duration_since(now))
-            }
-            (own, _) => (own, timeout.unwrap_or(Duration::MAX)),
+        deadline(now, self.timeout.or(default), self.deadline)
+    }
+}
+
+/// What a client gives to all of its calls.
+#[derive(Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<Instant>,
+    metadata: Option<Arc<Metadata>>,
+}
+
+impl Terms {
+    pub(crate) fn request<'a>(&'a self, method: &'a str) -> Request<'a> {
+        Request {
+            method,
+            timeout: self.timeout,
+            deadline: self.deadline,
+            metadata: self.metadata.as_deref().map_or(&[], Vec::as_slice),
         }
+    }
+
+    /// When the answer of a call that begins now must be there, and how long that is.
+    pub(crate) fn deadline(
+        &self,
+        now: Instant,
+        default: Option<Duration>,
+    ) -> (Option<Instant>, Duration) {
+        deadline(now, self.timeout.or(default), self.deadline)
+    }
+
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self.clone()
+        }
+    }
+
+    /// No later than the call of `cx`.
+    pub(crate) fn within(&self, cx: &Context) -> Self {
+        Self {
+            deadline: [self.deadline, cx.deadline()].into_iter().flatten().min(),
+            ..self.clone()
+        }
+    }
+
+    /// With one more pair.
+    pub(crate) fn with_metadata(&self, name: String, value: Vec<u8>) -> Self {
+        let mut metadata = self.metadata.as_deref().cloned().unwrap_or_default();
+        metadata.push((name, value));
+        Self {
+            metadata: Some(Arc::new(metadata)),
+            ..self.clone()
+        }
+    }
+}
+
+/// The earlier of a timeout's end and an outer deadline.
+fn deadline(
+    now: Instant,
+    timeout: Option<Duration>,
+    outer: Option<Instant>,
+) -> (Option<Instant>, Duration) {
+    let own = timeout.and_then(|timeout| now.checked_add(timeout));
+    match (own, outer) {
+        (own, Some(outer)) if own.is_none_or(|own| outer < own) => {
+            (Some(outer), outer.saturating_duration_since(now))
+        }
+        (own, _) => (own, timeout.unwrap_or(Duration::MAX)),
     }
 }
 

@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Instant;
 
 use crate::Driver;
+use crate::lock::lock;
 
 /// Wakes the task of a connection, once for all that comes until it looks.
 #[derive(Debug)]
@@ -25,10 +26,7 @@ impl Bell {
 
     /// From now on this task is woken. What was rung before is to be found out by [`silence`](Self::silence).
     pub(super) fn listen(&self, waker: &Waker) {
-        self.waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(waker);
+        lock(&self.waker).clone_from(waker);
     }
 
     pub(super) fn is_ringing(&self) -> bool {
@@ -48,10 +46,7 @@ impl Bell {
 impl Driver for Bell {
     fn wake(&self) {
         if !self.is_ringing.swap(true, Ordering::AcqRel) {
-            self.waker
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .wake_by_ref();
+            lock(&self.waker).wake_by_ref();
         }
     }
 

@@ -13,7 +13,7 @@ use super::bell::Bell;
 use super::jobs::Jobs;
 use super::outgoing::Outgoing;
 use super::timer::Timer;
-use crate::client::lock;
+use crate::lock::lock;
 use crate::{Dialect, Driver, Error};
 
 /// What the task of a connection knows.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Line, lock};
+use super::Line;
 use crate::blocking::task::{Owner, Task};
+use crate::lock::lock;
 use crate::{Answer, Dialect, Job, JobId, Work};
 
 impl Line {
