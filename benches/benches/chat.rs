@@ -4,18 +4,17 @@
 //! README.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use benches::process::{Cores, Server, pin_self, raise_file_limit};
+use benches::process::{Cores, Server, example, pin_self, raise_file_limit};
 use benches::report::print_table;
 use benches::room::{Room, Talk};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_smoke = arguments.iter().any(|argument| argument == "--test");
-    let Some(program) = find_server() else {
+    let Some(program) = example("chat_server") else {
         println!("no chat_server beside this bench: build it with");
         println!("    cargo build --release --example chat_server");
         return Ok(());
@@ -37,13 +36,6 @@ fn main() -> io::Result<()> {
     command.args(["--listen", "127.0.0.1:0"]);
     let server = Server::start(&mut command, cores.server)?;
     join_and_talk(&server, count, duration)
-}
-
-/// The examples of a build lie beside the folder with its benches.
-fn find_server() -> Option<PathBuf> {
-    let this = std::env::current_exe().ok()?;
-    let program = this.parent()?.parent()?.join("examples/chat_server");
-    program.is_file().then_some(program)
 }
 
 /// So many come at once; each hears of all who come after it.

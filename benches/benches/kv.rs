@@ -13,14 +13,14 @@ use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use benches::process::{Cores, Server, pin_self};
+use benches::process::{Cores, Server, example, pin_self};
 use benches::report::{Summary, print_table, take_turns};
 use rpc_core::blocking::{Client, Pending};
 use rpc_core::{Codec, Options, Value};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let is_tiny = env::args().any(|argument| argument == "--test");
-    let Some(program) = kv_server() else {
+    let Some(program) = example("kv_server") else {
         println!("no kv_server beside this bench: build it with");
         println!("    cargo build --release --example kv_server");
         return Ok(());
@@ -402,11 +402,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// The examples of a build lie beside the folder with its benches.
-fn kv_server() -> Option<PathBuf> {
-    let this = env::current_exe().ok()?;
-    let program = this.parent()?.parent()?.join("examples/kv_server");
-    program.is_file().then_some(program)
 }

@@ -1,9 +1,11 @@
 //! Processes under measurement: which core they run on, and what they cost.
 
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -69,6 +71,14 @@ pub fn raise_file_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
+/// An example that was built like this bench: the examples of a build lie beside the folder with its benches.
+#[must_use]
+pub fn example(name: &str) -> Option<PathBuf> {
+    let this = env::current_exe().ok()?;
+    let program = this.parent()?.parent()?.join("examples").join(name);
+    program.is_file().then_some(program)
+}
+
 /// A server in a process of its own, ended when dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -84,18 +94,9 @@ impl Server {
     ///
     /// When the program can't be started, or its first line has no address at the end.
     pub fn start(command: &mut Command, core: usize) -> io::Result<Self> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut server = Self {
-            child,
-            address: SocketAddr::from(([0; 4], 0)),
-        };
-        pin(Some(server.pid()), core)?;
+        let (mut server, mut output) = Self::spawn(command, core)?;
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
+        output.read_line(&mut line)?;
         let word = line.split_whitespace().next_back().unwrap_or_default();
         let address = word.strip_prefix("tcp://").unwrap_or(word);
         server.address = address.parse().map_err(|_| {
@@ -118,14 +119,9 @@ impl Server {
         ready: &str,
         core: usize,
     ) -> io::Result<Self> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let server = Self { child, address };
-        pin(Some(server.pid()), core)?;
-        let mut lines = BufReader::new(output).lines();
+        let (mut server, output) = Self::spawn(command, core)?;
+        server.address = address;
+        let mut lines = output.lines();
         while let Some(line) = lines.next().transpose()? {
             if line.contains(ready) {
                 // What it says later must not fill the pipe.
@@ -136,6 +132,19 @@ impl Server {
         Err(io::Error::other(format!(
             "{command:?} ended without {ready:?}"
         )))
+    }
+
+    /// Starts a program whose address is not known yet.
+    fn spawn(command: &mut Command, core: usize) -> io::Result<(Self, BufReader<ChildStdout>)> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let address = SocketAddr::from(([0; 4], 0));
+        let server = Self { child, address };
+        pin(Some(server.pid()), core)?;
+        Ok((server, BufReader::new(output)))
     }
 
     /// Where it listens.
