@@ -1,0 +1,42 @@
+/// What pickles may look like, both ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Which protocol is written. Default [`Protocol::V4`], which every Python since 3.4 reads. Read are all, 0 to 5.
+    pub protocol: Protocol,
+    /// How deep values may be nested, read and written. Default 100; more than 1000 counts as 1000.
+    pub max_depth: usize,
+    /// How many values there may be, each counted as often as it is mentioned. Default 1,000,000.
+    pub max_values: usize,
+    /// How many bytes all texts, byte strings and long integers may have together, each counted as often as it is
+    /// mentioned. Default 64 MiB.
+    pub max_bytes: usize,
+    /// Which exceptions are read beside those of Python's `builtins`: pairs of module and class. No code of theirs is
+    /// run. Default none.
+    pub exceptions: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            protocol: Protocol::default(),
+            max_depth: 100,
+            max_values: 1_000_000,
+            max_bytes: 64 << 20,
+            exceptions: Vec::new(),
+        }
+    }
+}
+
+/// A version of the format that can be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Read by Python 2.3 and later, and every 3.x. Byte strings arrive in 3.x as such, in 2.x as text.
+    V2,
+    /// Read by every 3.x.
+    V3,
+    /// Read by 3.4 and later.
+    #[default]
+    V4,
+    /// Read by 3.8 and later.
+    V5,
+}
