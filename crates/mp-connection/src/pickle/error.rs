@@ -1,7 +1,10 @@
 use std::fmt;
+use std::sync::Arc;
+
+use super::Exception;
 
 /// Why bytes are no value, or a value can't be pickled. Offsets are in bytes from the beginning of the pickle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// The pickle ends inside an instruction, or has no end.
@@ -22,6 +25,18 @@ pub enum Error {
         module: String,
         /// Its name in there.
         name: String,
+    },
+    /// A key of a dict, or an element of a set, is something that Python can't hash.
+    Unhashable {
+        /// What Python calls its type.
+        kind: &'static str,
+    },
+    /// An exception came where a value of another type was wanted.
+    Raised(Arc<Exception>),
+    /// A type's `Serialize` or `Deserialize` said no.
+    Type {
+        /// Its words.
+        reason: String,
     },
 }
 
