@@ -19,17 +19,16 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use examples::{
-    Address, CodecName, KeyOptions, KvStatistics, Logging, Proof, Remote, TlsClient,
+    Address, CodecName, Given, KeyOptions, KvStatistics, Logging, Proof, Remote, TlsClient,
     TlsClientOptions,
 };
 use rpc_core::blocking::{Client, Reconnecting};
-use rpc_core::{Arguments, Codec, DecodeLimits, Encode, Options, Value};
+use rpc_core::{Arguments, Codec, Encode, Options, Value};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -143,24 +142,6 @@ struct Range {
     /// So many at most
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-}
-
-/// A value on the command line.
-#[derive(Clone)]
-struct Given(Value);
-
-impl FromStr for Given {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match Codec::Json.decode(text.as_bytes(), &DecodeLimits::default()) {
-            Ok(value) => Ok(Self(value)),
-            Err(error) if text.trim_start().starts_with(['{', '[', '"']) => {
-                Err(format!("not JSON: {error}"))
-            }
-            Err(_) => Ok(Self(Value::Text(text.to_owned()))),
-        }
-    }
 }
 
 fn main() -> ExitCode {

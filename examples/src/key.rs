@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth_hmac::blocking::{Untimed, answer, initiate};
 use auth_hmac::{ChallengeKey, ChallengeOptions, HandshakeOptions, Key};
+use mp_connection::{Auth, EmptyKey};
 use socket2::Socket;
 use tls_mixin::Session;
 
@@ -16,17 +17,34 @@ use crate::{Address, HANDSHAKE_TIMEOUT};
 /// The key that clients, or both sides, have to know.
 #[derive(Clone, Debug, clap::Args)]
 pub struct KeyOptions {
+    #[command(flatten)]
+    secret: Secret,
+    /// Have both sides prove that they know the key, which has 16 bytes at least, not the client alone.
+    /// What follows travels unprotected either way, unless inside TLS: then the proof is worth nothing
+    /// outside that connection
+    #[arg(long, requires = "key")]
+    mutual: bool,
+}
+
+/// The key of Python's `multiprocessing.connection`, which both sides always prove to know.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AuthOptions {
+    #[command(flatten)]
+    secret: Secret,
+    /// Refuse those that know nothing better than HMAC-MD5: Python up to 3.11
+    #[arg(long, requires = "key")]
+    modern_only: bool,
+}
+
+/// Where the key is.
+#[derive(Clone, Debug, clap::Args)]
+struct Secret {
     /// The key that a client proves to know; better from a file, for command lines can be seen by others
     #[arg(long, value_name = "TEXT", group = "key")]
     authkey: Option<Text>,
     /// A file with the key; the end of the line behind it does not count
     #[arg(long, value_name = "PATH", group = "key")]
     authkey_file: Option<PathBuf>,
-    /// Have both sides prove that they know the key, which has 16 bytes at least, not the client alone.
-    /// What follows travels unprotected either way, unless inside TLS: then the proof is worth nothing
-    /// outside that connection
-    #[arg(long, requires = "key")]
-    mutual: bool,
 }
 
 /// How a client proves itself.
@@ -73,8 +91,7 @@ impl KeyOptions {
     /// with TLS.
     #[must_use]
     pub fn default_address(&self, is_tls: bool) -> Address {
-        let has_key = self.authkey.is_some() || self.authkey_file.is_some();
-        let port = match (is_tls, has_key) {
+        let port = match (is_tls, self.secret.is_given()) {
             (true, _) => 17899,
             (false, true) => 18000,
             (false, false) => 20000,
@@ -88,17 +105,8 @@ impl KeyOptions {
     ///
     /// Why the file can't be read, or the key not be used. The key is not in the text.
     pub fn load(&self, service: &str) -> Result<Option<Proof>, Box<dyn Error>> {
-        let secret = match (&self.authkey, &self.authkey_file) {
-            (Some(Text(text)), _) => text.clone().into_bytes(),
-            (None, Some(path)) => {
-                let mut secret = std::fs::read(path)
-                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-                for end in [b'\n', b'\r'] {
-                    secret.pop_if(|last| *last == end);
-                }
-                secret
-            }
-            (None, None) => return Ok(None),
+        let Some(secret) = self.secret.read()? else {
+            return Ok(None);
         };
         // For the client. A server cuts logins itself, and sooner.
         let timeout = 2 * HANDSHAKE_TIMEOUT;
@@ -111,12 +119,76 @@ impl KeyOptions {
             return Ok(Some(Proof::Mutual(Key::new("", secret)?, options)));
         }
         let key = ChallengeKey::new_short(secret)?;
-        if key.is_short() && !socket_server::is_worker() {
-            tracing::warn!(
-                "WEAK KEY: it has less than 16 bytes; whoever overhears one login can find it by trying"
-            );
+        if key.is_short() {
+            warn_of_short_key();
         }
         Ok(Some(Proof::Challenge(key, ChallengeOptions { timeout })))
+    }
+
+    /// The same key for Python's `multiprocessing.connection`.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), which also warns of a key that is short.
+    pub fn auth(&self, modern_only: bool) -> Result<Option<Auth>, Box<dyn Error>> {
+        let secret = self.secret.read()?;
+        let auth = secret.map(|secret| auth(&secret, modern_only));
+        Ok(auth.transpose()?)
+    }
+}
+
+impl AuthOptions {
+    /// The key, and which proofs of it are taken. Without a key there is no login, as in Python.
+    ///
+    /// # Errors
+    ///
+    /// Why the file can't be read, or the key not be used. The key is not in the text.
+    pub fn load(&self) -> Result<Option<Auth>, Box<dyn Error>> {
+        let Some(secret) = self.secret.read()? else {
+            return Ok(None);
+        };
+        if secret.len() < 16 {
+            warn_of_short_key();
+        }
+        Ok(Some(auth(&secret, self.modern_only)?))
+    }
+}
+
+impl Secret {
+    fn is_given(&self) -> bool {
+        self.authkey.is_some() || self.authkey_file.is_some()
+    }
+
+    fn read(&self) -> Result<Option<Vec<u8>>, Box<dyn Error>> {
+        match (&self.authkey, &self.authkey_file) {
+            (Some(Text(text)), _) => Ok(Some(text.clone().into_bytes())),
+            (None, Some(path)) => {
+                let mut secret = std::fs::read(path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                for end in [b'\n', b'\r'] {
+                    secret.pop_if(|last| *last == end);
+                }
+                Ok(Some(secret))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn auth(secret: &[u8], modern_only: bool) -> Result<Auth, EmptyKey> {
+    let auth = if modern_only {
+        Auth::modern_only(secret)?
+    } else {
+        Auth::with_legacy_md5(secret)?
+    };
+    Ok(auth.with_timeout(HANDSHAKE_TIMEOUT))
+}
+
+fn warn_of_short_key() {
+    if !socket_server::is_worker() {
+        tracing::warn!(
+            "WEAK KEY: it has less than 16 bytes; whoever overhears one login can find it by trying"
+        );
     }
 }
 

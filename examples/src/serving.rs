@@ -108,23 +108,27 @@ impl Serving {
                 socket_server::Strategy::Threads
             }
         };
-        let refusal = match (self.strategy, &place.address) {
+        let limits = self.limits(&place.address);
+        Ok(place.server()?.strategy(strategy).limits(limits))
+    }
+
+    pub(crate) fn limits(&self, listen: &Address) -> Limits {
+        let refusal = match (self.strategy, listen) {
             // As with the recipes' servers, those for whom there is no process wait.
             (Strategy::Fork, _) => b"",
             // A client that waits for TLS does not understand it.
             (_, Address::Tls(_)) => b"",
             _ => REFUSAL,
         };
-        let limits = Limits {
+        Limits {
             max_connections: self.max_connections(),
-            max_per_address: self.max_per_address(&place.address),
+            max_per_address: self.max_per_address(listen),
             refusal: Cow::Borrowed(refusal),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             first_byte_timeout: Some(self.first_byte_timeout),
             idle_timeout: Some(self.idle_timeout),
             ..Limits::default()
-        };
-        Ok(place.server()?.strategy(strategy).limits(limits))
+        }
     }
 
     fn max_connections(&self) -> usize {
@@ -171,12 +175,22 @@ pub fn serve(
     server: Server,
     handler: impl Fn(&mut Connection) -> HandlerResult + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>> {
-    let place = place.into();
+    serve_and_drain(place.into(), server, handler, || {})
+}
+
+/// The same; `drain` is called when no more connections are accepted.
+pub(crate) fn serve_and_drain(
+    place: Place,
+    server: Server,
+    handler: impl Fn(&mut Connection) -> HandlerResult + Send + Sync + 'static,
+    drain: impl FnOnce(),
+) -> Result<(), Box<dyn Error>> {
     raise_file_limit()?;
     let running = server
         .serve(handler)
         .map_err(|error| cannot_listen(&place.address, &error))?;
     let grace = serve_until_it_ends(place, running.address())?;
+    drain();
     let stats = running.shutdown(grace);
     tracing::info!("{}", summary(&stats));
     Ok(())
@@ -192,13 +206,23 @@ pub fn serve_on_tokio<F: Future<Output = HandlerResult> + Send + 'static>(
     server: Server,
     handler: impl Fn(socket_server::tokio::Connection) -> F + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>> {
-    let place = place.into();
+    serve_on_tokio_and_drain(place.into(), server, handler, || {})
+}
+
+/// The same; `drain` is called when no more connections are accepted.
+pub(crate) fn serve_on_tokio_and_drain<F: Future<Output = HandlerResult> + Send + 'static>(
+    place: Place,
+    server: Server,
+    handler: impl Fn(socket_server::tokio::Connection) -> F + Send + Sync + 'static,
+    drain: impl FnOnce(),
+) -> Result<(), Box<dyn Error>> {
     raise_file_limit()?;
     let runtime = Runtime::new()?;
     let running = runtime
         .block_on(async { server.serve_tokio(handler) })
         .map_err(|error| cannot_listen(&place.address, &error))?;
     let grace = serve_until_it_ends(place, running.address())?;
+    drain();
     let stats = runtime.block_on(running.shutdown(grace));
     tracing::info!("{}", summary(&stats));
     Ok(())
@@ -232,9 +256,18 @@ pub fn serve_on_a_loop<H: StreamHandler + 'static>(
     options: Options,
     accept: impl FnMut(Peer) -> H + 'static,
 ) -> Result<(), Box<dyn Error>> {
-    let Place { address, handover } = place.into();
+    serve_on_a_loop_with::<(), H>(place.into(), options, accept)
+}
+
+/// The same with messages on the loop.
+pub(crate) fn serve_on_a_loop_with<M: Send + 'static, H: StreamHandler<M> + 'static>(
+    place: Place,
+    options: Options,
+    accept: impl FnMut(Peer) -> H + 'static,
+) -> Result<(), Box<dyn Error>> {
+    let Place { address, handover } = place;
     raise_file_limit()?;
-    let mut event_loop = EventLoop::new()?;
+    let mut event_loop = EventLoop::<M>::new()?;
     let stats = if let Some(handover) = handover {
         let listener = address.listener(handover.socket()?);
         event_loop.listen(listener, options, accept)?;
