@@ -1,19 +1,35 @@
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use zeroize::Zeroizing;
 
 /// The key that both ends know, and which proofs of it are good enough.
 ///
 /// Python has two generations of the login: since 3.12 the challenge asks for HMAC-SHA256, up to 3.11 there is only
-/// HMAC-MD5. Who makes an `Auth` says which are taken:
+/// HMAC-MD5. Who makes an `Auth` says which are taken, as listener and as client:
 ///
-/// - [`modern_only`](Self::modern_only): Python 3.12 and later. Programs of older ones are refused, and the error says why.
-/// - [`with_legacy_md5`](Self::with_legacy_md5): all. Nobody is known to find the key from an HMAC-MD5 or to forge one,
-///   but a peer may choose it over SHA-256, as it may in Python.
+/// | | Python 3.12 and later | Python up to 3.11 |
+/// |---|---|---|
+/// | [`modern_only`](Self::modern_only) | HMAC-SHA256 | refused, and [`AuthError::LegacyPeer`](crate::AuthError::LegacyPeer) says so |
+/// | [`with_legacy_md5`](Self::with_legacy_md5) | HMAC-SHA256 | HMAC-MD5 |
+///
+/// Nobody is known to find the key from an HMAC-MD5 or to forge one, but MD5 is no hash function to build on, and
+/// some may not use it at all. Where it is taken a peer may choose it over SHA-256, as it may in Python;
+/// [`Generation`](crate::Generation) tells how a peer proved itself.
+///
+/// The key can be any bytes; make it 32 random ones. To HMAC, trailing zero bytes of a short key do not count.
 ///
 /// A clone is cheap and shares the key, which is wiped when the last is dropped.
+///
+/// ```
+/// use mp_connection::Auth;
+///
+/// let auth = Auth::with_legacy_md5("peekaboo")?;
+/// assert_eq!(auth.timeout().as_secs(), 5);
+/// assert!(!format!("{auth:?}").contains("peekaboo"));
+/// # Ok::<(), mp_connection::EmptyKey>(())
+/// ```
 #[derive(Clone)]
 pub struct Auth {
     key: Arc<Zeroizing<Vec<u8>>>,
@@ -40,14 +56,14 @@ impl Auth {
         Self::new(key.as_ref(), true)
     }
 
-    /// How long the whole login may take. Default 5 s.
+    /// Sets how long the whole login may take. Default 5 s.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long the whole login may take.
+    /// Returns how long the whole login may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -57,6 +73,10 @@ impl Auth {
     #[must_use]
     pub fn takes_md5(&self) -> bool {
         self.takes_md5
+    }
+
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
     }
 
     fn new(key: &[u8], takes_md5: bool) -> Result<Self, EmptyKey> {
@@ -69,10 +89,6 @@ impl Auth {
             timeout: Duration::from_secs(5),
         })
     }
-
-    pub(crate) fn key(&self) -> &[u8] {
-        &self.key
-    }
 }
 
 impl fmt::Debug for Auth {
@@ -82,6 +98,17 @@ impl fmt::Debug for Auth {
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns 40 bytes from the system's source of random bytes, for one login.
+///
+/// # Errors
+///
+/// If the system has none, which Linux never says once it has started.
+pub fn fresh_nonce() -> io::Result<[u8; 40]> {
+    let mut nonce = [0; 40];
+    getrandom::fill(&mut nonce)?;
+    Ok(nonce)
 }
 
 /// A key without a byte, which Python up to 3.12 takes for "no login" at one end and not at the other.

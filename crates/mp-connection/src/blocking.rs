@@ -1,1 +1,1 @@
-
+//! Python's `multiprocessing.connection` over blocking sockets.

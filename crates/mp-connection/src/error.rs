@@ -1,1 +1,162 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
 
+use framing::FrameError;
+
+/// Why a peer did not prove that it knows the key.
+///
+/// This is for the local log, and says what its operator can do. The peer learns that it was refused, or that the
+/// stream is closed, and never why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The peer's answer is of the right form, and wrong: it has another key.
+    WrongKey,
+    /// The peer says that our answer is wrong: it has another key, or does not take our kind of answer.
+    Refused,
+    /// The peer uses HMAC-MD5, as Python up to 3.11 does, and [`Auth::modern_only`](crate::Auth::modern_only) does not
+    /// take that.
+    LegacyPeer {
+        /// What the peer sent: an answer with, or a challenge for it.
+        expected: Message,
+    },
+    /// The peer sent something else than the message that was due.
+    Unexpected {
+        /// What was due.
+        expected: Message,
+        /// What came, without its header: at most 256 bytes.
+        found: Box<[u8]>,
+    },
+    /// What the peer sent is no frame of at most 256 bytes.
+    Frame(FrameError),
+    /// The peer closed the stream.
+    Closed {
+        /// What was due.
+        expected: Message,
+        /// How many bytes of it came, those of its header included.
+        received: usize,
+    },
+    /// The peer took too long.
+    TimedOut {
+        /// What was due.
+        expected: Message,
+        /// How long it had for all of its messages.
+        allowed: Duration,
+        /// How many bytes of the message came, those of its header included.
+        received: usize,
+    },
+    /// Too many others wanted to log in meanwhile, and this peer was at it for longest.
+    Displaced {
+        /// How many may be at it at a time.
+        max_pending: usize,
+    },
+}
+
+/// A message of the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// `#CHALLENGE#` and random bytes.
+    Challenge,
+    /// The HMAC of a challenge.
+    Answer,
+    /// `#WELCOME#`
+    Welcome,
+}
+
+impl AuthError {
+    pub(crate) fn unexpected(expected: Message, found: &[u8]) -> Self {
+        let found = found.into();
+        Self::Unexpected { expected, found }
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongKey => f.write_str("the peer's answer is wrong: it has another key"),
+            Self::Refused => f.write_str(
+                "the peer refused our answer: it has another key, or takes no answers of our kind",
+            ),
+            Self::LegacyPeer { expected } => {
+                f.write_str(match expected {
+                    Message::Challenge => "the peer asks for HMAC-MD5",
+                    _ => "the peer answered with HMAC-MD5",
+                })?;
+                f.write_str(", as Python up to 3.11 does; Auth::with_legacy_md5 would take it")
+            }
+            Self::Unexpected { expected, found } => {
+                let len = found.len();
+                let start = found[..len.min(SHOWN)].escape_ascii();
+                write!(
+                    f,
+                    "the peer sent {len} bytes that are no {expected}: \"{start}"
+                )?;
+                f.write_str(if len > SHOWN { "…\"" } else { "\"" })?;
+                f.write_str(hint(*expected, found))
+            }
+            Self::Frame(error) => write!(f, "instead of a message of the login: {error}"),
+            Self::Closed { expected, received } => {
+                write!(
+                    f,
+                    "the peer closed the stream, {received} bytes into the {expected}"
+                )?;
+                f.write_str(match (expected, received) {
+                    (Message::Answer, 0) => "; perhaps it does not know this kind of login",
+                    (Message::Challenge, 0) => "; perhaps it has no room for more",
+                    _ => "",
+                })
+            }
+            Self::TimedOut {
+                expected,
+                allowed,
+                received,
+            } => {
+                write!(
+                    f,
+                    "the peer did not finish in the {allowed:?} allowed; {received} bytes of the {expected} came"
+                )?;
+                f.write_str(match (expected, received) {
+                    (Message::Challenge, 0) => "; perhaps it has no key, and waits for us",
+                    _ => "",
+                })
+            }
+            Self::Displaced { max_pending } => write!(
+                f,
+                "more than {max_pending} peers wanted to log in, and this one was at it for longest"
+            ),
+        }
+    }
+}
+
+impl StdError for AuthError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Frame(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Challenge => "challenge",
+            Self::Answer => "answer",
+            Self::Welcome => "welcome",
+        })
+    }
+}
+
+fn hint(expected: Message, found: &[u8]) -> &'static str {
+    match expected {
+        Message::Answer if found.starts_with(b"#CHALLENGE#") => "; perhaps both ends are listeners",
+        Message::Answer => "; perhaps it has no key",
+        Message::Challenge if found.starts_with(b"#") => "; perhaps it is of another version",
+        Message::Challenge => "; perhaps it has no key",
+        Message::Welcome => "",
+    }
+}
+
+/// How many bytes of a message an error shows.
+const SHOWN: usize = 32;

@@ -6,6 +6,7 @@ mod auth;
 pub mod blocking;
 mod digest;
 mod error;
+mod frame;
 mod handshake;
 pub mod pickle;
 #[cfg(feature = "rpc-core")]
@@ -13,4 +14,7 @@ pub mod rpc;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-pub use auth::{Auth, EmptyKey};
+pub use address::{Address, AddressError};
+pub use auth::{Auth, EmptyKey, fresh_nonce};
+pub use error::{AuthError, Message};
+pub use handshake::{Generation, Handshake};
