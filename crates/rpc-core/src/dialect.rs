@@ -61,6 +61,13 @@ pub trait Dialect: Send + 'static {
     /// How many bytes may wait to be sent before the driver stops reading; it goes on below half of that.
     fn max_queued(&self) -> usize;
 
+    /// Whether more bytes are wanted now. A dialect whose calls wait for one another says no while enough of them do,
+    /// and the driver reads nothing; it asks again whenever it looks for bytes to send. Only while a job runs may the
+    /// answer be no, since nothing else would change it.
+    fn wants_bytes(&self) -> bool {
+        true
+    }
+
     /// A driver that can be woken gives itself to the dialect, before anything else. The native one needs it for calls
     /// in the other direction; others ignore it.
     fn attach(this: &Arc<Mutex<Self>>, driver: Arc<dyn Driver>)

@@ -187,7 +187,8 @@ where
         if !self.mailbox.begin_poll() {
             return Ok(());
         }
-        let reading = (!self.has_ended).then(|| self.stream.reading());
+        let must_read = !self.has_ended && self.dialect.wants_bytes();
+        let reading = must_read.then(|| self.stream.reading());
         let ready = wait(reading, None, Some(bell), timeout)?;
         if ready.bell {
             bell.silence();

@@ -28,6 +28,8 @@ pub struct Handler<D: Dialect> {
     max_queued: usize,
     /// The dialect may have stopped in the middle of what arrived, until its answers are on their way.
     is_full: bool,
+    /// It has enough of what the peer sent: nothing is read.
+    is_sated: bool,
     timer: Option<(TimerKey, Instant)>,
     /// Somebody has asked for a close.
     is_closing: bool,
@@ -92,6 +94,7 @@ impl<D: Dialect> Handler<D> {
             unsent: Bytes::new(),
             max_queued: 0,
             is_full: false,
+            is_sated: false,
             timer: None,
             is_closing: false,
             cause: None,
@@ -187,6 +190,13 @@ impl<D: Dialect> Handler<D> {
         }
         self.cancelled
             .extend(std::iter::from_fn(|| dialect.next_cancelled()));
+        let is_sated = !dialect.wants_bytes();
+        if std::mem::replace(&mut self.is_sated, is_sated) != is_sated {
+            match is_sated {
+                true => cx.pause_reading(),
+                false => cx.resume_reading(),
+            }
+        }
         if let Some(due) = dialect.poll_timeout() {
             set_timer(&mut self.timer, due, cx);
         }

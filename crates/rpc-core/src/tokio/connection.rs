@@ -34,6 +34,8 @@ pub(super) struct Connection<'a, S, D: Dialect, F> {
     behind: usize,
     max_queued: usize,
     is_throttled: bool,
+    /// The dialect has enough of what the peer sent.
+    is_sated: bool,
     cause: Option<Error>,
 }
 
@@ -73,6 +75,7 @@ where
             behind: 0,
             max_queued: 0,
             is_throttled: false,
+            is_sated: false,
             cause: None,
         }
     }
@@ -125,7 +128,7 @@ where
             Poll::Pending => {}
         }
         is_again |= self.resume()?;
-        if !self.is_throttled && !self.has_ended {
+        if !self.is_throttled && !self.is_sated && !self.has_ended {
             is_again |= self.poll_receive(cx)?.is_ready();
         }
         self.is_late = self.timer.poll(cx);
@@ -150,6 +153,7 @@ where
         self.behind = dialect.output().len();
         self.is_finished = dialect.is_finished() && self.behind == 0;
         self.max_queued = dialect.max_queued();
+        self.is_sated = !dialect.wants_bytes();
         self.timer.set(dialect.poll_timeout());
         drop(dialect);
         self.is_throttled |= self.queued() >= self.max_queued.max(1);

@@ -16,6 +16,7 @@ pub(crate) struct Lines<F> {
     last_job: u64,
     is_closing: bool,
     max_queued: usize,
+    is_sequential: bool,
 }
 
 impl<F> Lines<F> {
@@ -29,7 +30,14 @@ impl<F> Lines<F> {
             last_job: 0,
             is_closing: false,
             max_queued: 1 << 20,
+            is_sequential: false,
         }
+    }
+
+    /// Wants nothing more while a call runs.
+    pub(crate) fn sequential(mut self) -> Self {
+        self.is_sequential = true;
+        self
     }
 
     pub(crate) fn max_queued(mut self, len: usize) -> Self {
@@ -111,5 +119,9 @@ impl<F: FnMut(&str) -> Option<Work> + Send + 'static> Dialect for Lines<F> {
 
     fn max_queued(&self) -> usize {
         self.max_queued
+    }
+
+    fn wants_bytes(&self) -> bool {
+        !self.is_sequential || self.running == 0
     }
 }
