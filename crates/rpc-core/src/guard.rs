@@ -3,6 +3,7 @@ use std::fmt;
 
 use serde::de::{self, Deserializer, Visitor};
 
+use crate::Value;
 use visit::Watched;
 
 mod visit;
@@ -139,6 +140,7 @@ impl Budget {
             budget: self,
             depth: 0,
             role: Role::Other,
+            is_value: false,
         };
         Guarded {
             inner: deserializer,
@@ -239,6 +241,8 @@ struct Place<'g> {
     budget: &'g Budget,
     depth: u32,
     role: Role,
+    /// Whether a newtype comes next that only says that what is in it is a `Value`.
+    is_value: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -262,6 +266,7 @@ impl<'g> Place<'g> {
         Ok(Self {
             depth: self.depth.saturating_add(1),
             role: Role::Other,
+            is_value: false,
             ..self
         })
     }
@@ -269,6 +274,12 @@ impl<'g> Place<'g> {
     /// Into an option, a newtype or a variant.
     #[inline]
     fn inside(self) -> Result<Self, Exceeded> {
+        if self.is_value {
+            return Ok(Self {
+                is_value: false,
+                ..self
+            });
+        }
         let place = match self.role {
             Role::Inside => self.container()?,
             Role::Element | Role::Key | Role::Other => self,
@@ -359,10 +370,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        let Place { budget, .. } = self.place;
-        budget.told(
+        let place = Place {
+            is_value: name == Value::NEWTYPE,
+            ..self.place
+        };
+        place.budget.told(
             self.inner
-                .deserialize_newtype_struct(name, self.place.visitor(visitor, 0)),
+                .deserialize_newtype_struct(name, place.visitor(visitor, 0)),
         )
     }
 

@@ -35,6 +35,9 @@ mod write;
 /// meanings of the table, if what follows fits; any other is a `Tagged`. A map that would look so is written with
 /// `$map`, and a `Tagged` that would look like something else as `{"$tag": ["bytes", …]}`.
 ///
+/// All of it is a newtype struct with the name `$tagged`, which leaves no trace in codecs. A format with tuples and sets
+/// of its own knows a `Value` by it; if it then says that it is not human-readable, it gets the variants.
+///
 /// JSON that comes in goes out as it came, with these exceptions: what is spelled with one of the five words though it
 /// needn't (`{"$map": [["a", 1]]}`, `{"$tag": ["set", []]}`, `{"$int": "18446744073709551615"}`) goes out in the short
 /// way, and a number without a fraction beyond 64 bits is read as the nearest `Float`. Keys that come twice are kept
@@ -87,6 +90,9 @@ pub enum Value {
 impl Value {
     /// How deep a value may be nested to be written or read.
     pub const MAX_DEPTH: usize = 64;
+
+    /// What the newtype struct around a value is called.
+    pub(crate) const NEWTYPE: &str = "$tagged";
 
     /// A value with a name that says what it is.
     pub fn tagged(name: impl Into<String>, value: impl Into<Self>) -> Self {

@@ -170,6 +170,23 @@ fn a_type_around_it_leaves_fewer_levels() {
 }
 
 #[test]
+fn that_it_is_a_value_takes_no_level() {
+    for &codec in Codec::ALL {
+        let mut bytes = Vec::new();
+        codec
+            .encode(&Some(lists(1)), &mut bytes)
+            .expect("the value itself is not too deep");
+        // An option with the variant inside it, and the list.
+        let limits = DecodeLimits {
+            max_depth: 2,
+            ..DecodeLimits::default()
+        };
+        let read = codec.decode::<Option<Value>>(&bytes, &limits);
+        assert_eq!(read, Ok(Some(lists(1))), "{codec}");
+    }
+}
+
+#[test]
 fn a_value_reads_no_deeper_than_it_may_be_written() {
     let limits = DecodeLimits {
         max_depth: 100,

@@ -1,1 +1,540 @@
+//! A pickle as it is written, one instruction after another.
 
+use super::names::Names;
+use super::{Error, Limit, Options, Protocol, opcode};
+
+/// Appends a pickle to a buffer, and keeps to the limits: what it writes can be read under the same options.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    options: &'a Options,
+    left: Left,
+    /// Inside how many keys and elements of sets it is: only what can be hashed may stand there.
+    keys: usize,
+    names: Names,
+    globals: [Option<u32>; 4],
+    remembered: u32,
+}
+
+/// What the limits still allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) levels: usize,
+    pub(super) values: usize,
+    pub(super) bytes: usize,
+}
+
+/// What values are held by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    List,
+    Tuple,
+    Dict,
+    Set,
+    FrozenSet,
+}
+
+/// A container that is being written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opened {
+    shape: Shape,
+    /// Where its content begins.
+    at: usize,
+    /// How many values are in a tuple that goes without a mark.
+    unmarked: Option<u8>,
+}
+
+/// What Python knows by name.
+#[derive(Clone, Copy, Debug)]
+enum Global {
+    Set,
+    FrozenSet,
+    ByteArray,
+    Encode,
+}
+
+impl<'a> Writer<'a> {
+    /// Begins a pickle.
+    pub(super) fn new(out: &'a mut Vec<u8>, options: &'a Options) -> Self {
+        out.extend_from_slice(&[opcode::PROTO, number(options.protocol)]);
+        Self {
+            out,
+            options,
+            left: Left {
+                levels: levels(options),
+                values: options.max_values,
+                bytes: options.max_bytes,
+            },
+            keys: 0,
+            names: Names::default(),
+            globals: [None; 4],
+            remembered: 0,
+        }
+    }
+
+    /// Ends the pickle.
+    pub(super) fn stop(self) {
+        self.out.push(opcode::STOP);
+    }
+
+    /// How many newtypes and `Some` of Rust's there may be on the way to a value.
+    pub(super) fn wrappers(&self) -> usize {
+        2 * levels(self.options) + 2
+    }
+
+    pub(super) fn left(&self) -> Left {
+        self.left
+    }
+
+    /// The text that was written there.
+    pub(super) fn text_at(&self, position: usize) -> Option<&str> {
+        let text = match self.out.get(position..)? {
+            [opcode::SHORT_BINUNICODE, _, text @ ..] => text,
+            [opcode::BINUNICODE, _, _, _, _, text @ ..] => text,
+            _ => return None,
+        };
+        str::from_utf8(text).ok()
+    }
+
+    /// Where the next instruction comes.
+    pub(super) fn position(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back what was written since then. It must be nothing that is remembered.
+    pub(super) fn take_back(&mut self, position: usize, left: Left) {
+        self.out.truncate(position);
+        self.left = left;
+    }
+
+    #[inline]
+    pub(super) fn none(&mut self) -> Result<(), Error> {
+        self.count(1)?;
+        self.out.push(opcode::NONE);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn bool(&mut self, value: bool) -> Result<(), Error> {
+        self.count(1)?;
+        self.out.push(match value {
+            true => opcode::NEWTRUE,
+            false => opcode::NEWFALSE,
+        });
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn int(&mut self, value: i64) -> Result<(), Error> {
+        self.count(1)?;
+        let bytes = value.to_le_bytes();
+        if let Ok(small) = u8::try_from(value) {
+            self.out.extend_from_slice(&[opcode::BININT1, small]);
+        } else if u16::try_from(value).is_ok() {
+            self.out
+                .extend_from_slice(&[opcode::BININT2, bytes[0], bytes[1]]);
+        } else if i32::try_from(value).is_ok() {
+            let [a, b, c, d, ..] = bytes;
+            self.out.extend_from_slice(&[opcode::BININT, a, b, c, d]);
+        } else {
+            self.long(shortest(&bytes));
+        }
+        Ok(())
+    }
+
+    /// An integer in little-endian two's complement.
+    pub(super) fn big_int(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.count(1)?;
+        let bytes = shortest(bytes);
+        if bytes.len() > size_of::<i64>() {
+            self.count_bytes(bytes.len())?;
+        }
+        if i32::try_from(bytes.len()).is_err() {
+            return Err(too_long(i32::MAX as usize));
+        }
+        self.long(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn float(&mut self, value: f64) -> Result<(), Error> {
+        self.count(1)?;
+        let mut instruction = [opcode::BINFLOAT; 9];
+        instruction[1..].copy_from_slice(&value.to_be_bytes());
+        self.out.extend_from_slice(&instruction);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Error> {
+        self.count(1)?;
+        self.count_bytes(text.len())?;
+        self.bare_text(text)
+    }
+
+    /// A text that the program holds for ever: written once, then referred to.
+    #[inline]
+    pub(super) fn name(&mut self, name: &'static str) -> Result<(), Error> {
+        self.count(1)?;
+        self.count_bytes(name.len())?;
+        self.bare_name(name)
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.count(1)?;
+        self.count_bytes(bytes.len())?;
+        self.bare_bytes(bytes)
+    }
+
+    pub(super) fn byte_array(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.keys > 0 {
+            return Err(Error::Unhashable { kind: "bytearray" });
+        }
+        self.count(1)?;
+        self.count_bytes(bytes.len())?;
+        if self.options.protocol >= Protocol::V5 {
+            self.long_slice(
+                opcode::BYTEARRAY8,
+                &(bytes.len() as u64).to_le_bytes(),
+                bytes,
+            );
+            return Ok(());
+        }
+        self.global(Global::ByteArray);
+        self.bare_bytes(bytes)?;
+        self.out
+            .extend_from_slice(&[opcode::TUPLE1, opcode::REDUCE]);
+        Ok(())
+    }
+
+    /// Begins a container. For a tuple, `len` is how many values come, if that is known.
+    #[inline]
+    pub(super) fn open(&mut self, shape: Shape, len: Option<usize>) -> Result<Opened, Error> {
+        self.count(1)?;
+        self.enter()?;
+        if self.keys > 0
+            && let Some(kind) = shape.unhashable()
+        {
+            return Err(Error::Unhashable { kind });
+        }
+        let mut unmarked = None;
+        match shape {
+            Shape::List => self
+                .out
+                .extend_from_slice(&[opcode::EMPTY_LIST, opcode::MARK]),
+            Shape::Dict => self
+                .out
+                .extend_from_slice(&[opcode::EMPTY_DICT, opcode::MARK]),
+            Shape::Tuple => match len {
+                Some(len @ 1..=3) => unmarked = Some(len as u8),
+                _ => self.out.push(opcode::MARK),
+            },
+            Shape::Set | Shape::FrozenSet => self.open_set(shape),
+        }
+        Ok(Opened {
+            shape,
+            at: self.out.len(),
+            unmarked,
+        })
+    }
+
+    /// Ends a container.
+    #[inline]
+    pub(super) fn close(&mut self, opened: Opened) {
+        self.left.levels += 1;
+        let is_empty = self.out.len() == opened.at;
+        match opened.shape {
+            Shape::List => self.add(is_empty, opcode::APPENDS),
+            Shape::Dict => self.add(is_empty, opcode::SETITEMS),
+            Shape::Tuple => match opened.unmarked {
+                Some(1) => self.out.push(opcode::TUPLE1),
+                Some(2) => self.out.push(opcode::TUPLE2),
+                Some(_) => self.out.push(opcode::TUPLE3),
+                None if is_empty => {
+                    self.out.pop();
+                    self.out.push(opcode::EMPTY_TUPLE);
+                }
+                None => self.out.push(opcode::TUPLE),
+            },
+            Shape::Set | Shape::FrozenSet => self.close_set(opened.shape, is_empty),
+        }
+    }
+
+    /// Begins the dict `{name: …}`.
+    pub(super) fn open_single(&mut self, name: &'static str) -> Result<(), Error> {
+        self.open(Shape::Dict, None)?;
+        self.name(name)
+    }
+
+    /// Ends it.
+    pub(super) fn close_single(&mut self) {
+        self.left.levels += 1;
+        self.out.push(opcode::SETITEMS);
+    }
+
+    /// From here to [`end_key`](Self::end_key) is what Python must be able to hash.
+    #[inline]
+    pub(super) fn begin_key(&mut self) {
+        self.keys += 1;
+    }
+
+    #[inline]
+    pub(super) fn end_key(&mut self) {
+        self.keys -= 1;
+    }
+
+    /// Remembers the value that was written last, and returns its number.
+    #[inline]
+    pub(super) fn remember(&mut self) -> u32 {
+        let id = self.remembered;
+        self.remembered += 1;
+        if self.options.protocol >= Protocol::V4 {
+            self.out.push(opcode::MEMOIZE);
+        } else if let Ok(id) = u8::try_from(id) {
+            self.out.extend_from_slice(&[opcode::BINPUT, id]);
+        } else {
+            self.long_slice(opcode::LONG_BINPUT, &id.to_le_bytes(), &[]);
+        }
+        id
+    }
+
+    /// Refers to a value that was remembered.
+    #[inline]
+    pub(super) fn recall(&mut self, id: u32) {
+        if let Ok(id) = u8::try_from(id) {
+            self.out.extend_from_slice(&[opcode::BINGET, id]);
+        } else {
+            self.long_slice(opcode::LONG_BINGET, &id.to_le_bytes(), &[]);
+        }
+    }
+
+    /// Counts values against the limit.
+    #[inline]
+    pub(super) fn count(&mut self, values: usize) -> Result<(), Error> {
+        match self.left.values.checked_sub(values) {
+            Some(left) => self.left.values = left,
+            None => return Err(too_large(Limit::Values, self.options.max_values)),
+        }
+        Ok(())
+    }
+
+    /// Counts bytes against the limit.
+    #[inline]
+    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), Error> {
+        match self.left.bytes.checked_sub(bytes) {
+            Some(left) => self.left.bytes = left,
+            None => return Err(too_large(Limit::Bytes, self.options.max_bytes)),
+        }
+        Ok(())
+    }
+
+    /// Goes one level deeper.
+    #[inline]
+    pub(super) fn enter(&mut self) -> Result<(), Error> {
+        match self.left.levels.checked_sub(1) {
+            Some(left) => self.left.levels = left,
+            None => return Err(too_large(Limit::Depth, levels(self.options))),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn bare_text(&mut self, text: &str) -> Result<(), Error> {
+        let bytes = text.as_bytes();
+        if let Ok(len) = u8::try_from(bytes.len())
+            && self.options.protocol >= Protocol::V4
+        {
+            self.out.extend_from_slice(&[opcode::SHORT_BINUNICODE, len]);
+            self.out.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.slice(opcode::BINUNICODE, opcode::BINUNICODE8, bytes)
+    }
+
+    #[inline]
+    fn bare_name(&mut self, name: &'static str) -> Result<(), Error> {
+        if let Some(id) = self.names.find(name) {
+            self.recall(id);
+        } else {
+            self.bare_text(name)?;
+            let id = self.remember();
+            self.names.add(name, id);
+        }
+        Ok(())
+    }
+
+    fn bare_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.options.protocol < Protocol::V3 {
+            return self.latin1(bytes);
+        }
+        let Ok(len) = u8::try_from(bytes.len()) else {
+            return self.slice(opcode::BINBYTES, opcode::BINBYTES8, bytes);
+        };
+        self.out.extend_from_slice(&[opcode::SHORT_BINBYTES, len]);
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Bytes as a text whose characters they are the numbers of, and the function that makes bytes of it: so they are
+    /// bytes in every Python.
+    fn latin1(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let high = bytes.iter().filter(|byte| !byte.is_ascii()).count();
+        let len = u32::try_from(bytes.len() + high).map_err(|_| too_long(u32::MAX as usize))?;
+        self.global(Global::Encode);
+        self.out.reserve(len as usize + SPARE);
+        self.out.push(opcode::BINUNICODE);
+        self.out.extend_from_slice(&len.to_le_bytes());
+        if high == 0 {
+            self.out.extend_from_slice(bytes);
+        } else {
+            for &byte in bytes {
+                let mut buffer = [0; 2];
+                let text = char::from(byte).encode_utf8(&mut buffer);
+                self.out.extend_from_slice(text.as_bytes());
+            }
+        }
+        self.bare_name("latin1")?;
+        self.out
+            .extend_from_slice(&[opcode::TUPLE2, opcode::REDUCE]);
+        Ok(())
+    }
+
+    /// Bytes after their length in 32 bits, or in 64 where that is needed and known.
+    fn slice(&mut self, short: u8, long: u8, bytes: &[u8]) -> Result<(), Error> {
+        match u32::try_from(bytes.len()) {
+            Ok(len) => self.long_slice(short, &len.to_le_bytes(), bytes),
+            Err(_) if self.options.protocol >= Protocol::V4 => {
+                self.long_slice(long, &(bytes.len() as u64).to_le_bytes(), bytes);
+            }
+            Err(_) => return Err(too_long(u32::MAX as usize)),
+        }
+        Ok(())
+    }
+
+    fn long_slice(&mut self, opcode: u8, len: &[u8], bytes: &[u8]) {
+        // With room for what ends the pickle, so that many bytes are not moved for a few.
+        self.out.reserve(bytes.len() + SPARE);
+        self.out.push(opcode);
+        self.out.extend_from_slice(len);
+        self.out.extend_from_slice(bytes);
+    }
+
+    fn long(&mut self, bytes: &[u8]) {
+        match u8::try_from(bytes.len()) {
+            Ok(len) => self.long_slice(opcode::LONG1, &[len], bytes),
+            Err(_) => self.long_slice(opcode::LONG4, &(bytes.len() as u32).to_le_bytes(), bytes),
+        }
+    }
+
+    fn open_set(&mut self, shape: Shape) {
+        self.keys += 1;
+        let has_opcodes = self.options.protocol >= Protocol::V4;
+        match (has_opcodes, shape) {
+            (true, Shape::Set) => self
+                .out
+                .extend_from_slice(&[opcode::EMPTY_SET, opcode::MARK]),
+            (true, _) => self.out.push(opcode::MARK),
+            (false, shape) => {
+                self.global(if shape == Shape::Set {
+                    Global::Set
+                } else {
+                    Global::FrozenSet
+                });
+                self.out
+                    .extend_from_slice(&[opcode::EMPTY_LIST, opcode::MARK]);
+            }
+        }
+    }
+
+    fn close_set(&mut self, shape: Shape, is_empty: bool) {
+        self.keys -= 1;
+        if self.options.protocol < Protocol::V4 {
+            self.add(is_empty, opcode::APPENDS);
+            self.out
+                .extend_from_slice(&[opcode::TUPLE1, opcode::REDUCE]);
+        } else if shape == Shape::Set {
+            self.add(is_empty, opcode::ADDITEMS);
+        } else {
+            self.out.push(opcode::FROZENSET);
+        }
+    }
+
+    /// Adds what is above the mark to the container below it.
+    #[inline]
+    fn add(&mut self, is_empty: bool, opcode: u8) {
+        if is_empty {
+            self.out.pop();
+        } else {
+            self.out.push(opcode);
+        }
+    }
+
+    fn global(&mut self, global: Global) {
+        if let Some(id) = self.globals[global as usize] {
+            return self.recall(id);
+        }
+        let (module, name) = match global {
+            Global::Set => ("builtins", "set"),
+            Global::FrozenSet => ("builtins", "frozenset"),
+            Global::ByteArray => ("builtins", "bytearray"),
+            Global::Encode => ("_codecs", "encode"),
+        };
+        // Python 3 translates the name that the module has in Python 2.
+        let is_old = self.options.protocol < Protocol::V3 && module == "builtins";
+        let module = if is_old { "__builtin__" } else { module };
+        self.out.push(opcode::GLOBAL);
+        for part in [module, "\n", name, "\n"] {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+        let id = self.remember();
+        self.globals[global as usize] = Some(id);
+    }
+}
+
+impl Shape {
+    /// What Python calls it, if it can't be hashed.
+    fn unhashable(self) -> Option<&'static str> {
+        match self {
+            Self::List => Some("list"),
+            Self::Dict => Some("dict"),
+            Self::Set => Some("set"),
+            Self::Tuple | Self::FrozenSet => None,
+        }
+    }
+}
+
+/// Room for the instructions that follow a long one.
+const SPARE: usize = 64;
+
+/// Little-endian two's complement without the bytes that only repeat the sign.
+fn shortest(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., before, last] = bytes
+        && (matches!((before, last), (..0x80, 0)) || matches!((before, last), (0x80.., 0xFF)))
+    {
+        bytes = &bytes[..rest.len() + 1];
+    }
+    bytes
+}
+
+fn number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::V2 => 2,
+        Protocol::V3 => 3,
+        Protocol::V4 => 4,
+        Protocol::V5 => 5,
+    }
+}
+
+fn levels(options: &Options) -> usize {
+    options.max_depth.min(1000)
+}
+
+#[cold]
+fn too_large(what: Limit, limit: usize) -> Error {
+    Error::TooLarge { what, limit }
+}
+
+#[cold]
+fn too_long(limit: usize) -> Error {
+    too_large(Limit::Bytes, limit)
+}

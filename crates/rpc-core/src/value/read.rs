@@ -11,11 +11,11 @@ impl<'de> Deserialize<'de> for Value {
     /// # Errors
     /// What the deserialiser says, or that there are more than [`Value::MAX_DEPTH`] levels.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Reader {
+        let reader = Reader {
             levels: Self::MAX_DEPTH,
-            is_readable: deserializer.is_human_readable(),
-        }
-        .deserialize(deserializer)
+            form: Form::Newtype,
+        };
+        deserializer.deserialize_newtype_struct(Self::NEWTYPE, reader)
     }
 }
 
@@ -23,7 +23,18 @@ impl<'de> Deserialize<'de> for Value {
 #[derive(Clone, Copy)]
 struct Reader {
     levels: usize,
-    is_readable: bool,
+    form: Form,
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// As below, and perhaps there is still the newtype around it.
+    Newtype,
+    /// What people can read.
+    Readable,
+    /// An enum.
+    Variants,
 }
 
 impl Reader {
@@ -42,10 +53,9 @@ impl<'de> DeserializeSeed<'de> for Reader {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.is_readable {
-            deserializer.deserialize_any(self)
-        } else {
-            deserializer.deserialize_enum("Value", VARIANTS, self)
+        match self.form {
+            Form::Newtype | Form::Readable => deserializer.deserialize_any(self),
+            Form::Variants => deserializer.deserialize_enum("Value", VARIANTS, self),
         }
     }
 }
@@ -70,7 +80,14 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
-        self.inside()?.deserialize(inner)
+        if self.form != Form::Newtype {
+            return self.inside()?.deserialize(inner);
+        }
+        let form = match inner.is_human_readable() {
+            true => Form::Readable,
+            false => Form::Variants,
+        };
+        Self { form, ..self }.deserialize(inner)
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
@@ -128,7 +145,7 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(key) = map.next_key_seed(inside)? {
             pairs.push((key, map.next_value_seed(inside)?));
         }
-        if self.is_readable
+        if self.form != Form::Variants
             && let [(Value::Text(key), value)] = pairs.as_mut_slice()
             && let Some(name) = key.strip_prefix('$')
         {

@@ -7,7 +7,7 @@ impl Serialize for Value {
     /// # Errors
     /// What the serialiser says, or that the value is deeper than [`Value::MAX_DEPTH`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.at(Self::MAX_DEPTH).serialize(serializer)
+        serializer.serialize_newtype_struct(Self::NEWTYPE, &self.at(Self::MAX_DEPTH))
     }
 }
 
