@@ -3,16 +3,30 @@
 pub struct Options {
     /// Which protocol is written. Default [`Protocol::V4`], which every Python since 3.4 reads. Read are all, 0 to 5.
     pub protocol: Protocol,
-    /// How deep values may be nested, read and written. Default 100; more than 1000 counts as 1000.
+    /// How deep values may be nested, read and written. A container is a level, an exception one more than the tuple
+    /// of its arguments. Default 100; more than 1000 counts as 1000.
     pub max_depth: usize,
-    /// How many values there may be, each counted as often as it is mentioned. Default 1,000,000.
+    /// How many values there may be, each counted as often as it is mentioned. In reading, what the pickle only makes
+    /// on the way counts, too. Default 1,000,000; more than 2<sup>31</sup> counts as 2<sup>31</sup>.
     pub max_values: usize,
     /// How many bytes all texts, byte strings and long integers may have together, each counted as often as it is
     /// mentioned. Default 64 MiB.
     pub max_bytes: usize,
+    /// How many bytes of memory a pickle that is read may take, beside its own, by estimate: about 50 for a value,
+    /// 50 to 100 more for a container, and what texts and byte strings are long. Default 64 MiB.
+    pub max_memory: usize,
     /// Which exceptions are read beside those of Python's `builtins`: pairs of module and class. No code of theirs is
     /// run. Default none.
     pub exceptions: Vec<(String, String)>,
+}
+
+impl Options {
+    /// How deep a value can be nested at all.
+    pub(crate) const MAX_DEPTH: usize = 1000;
+
+    pub(crate) fn depth(&self) -> usize {
+        self.max_depth.min(Self::MAX_DEPTH)
+    }
 }
 
 impl Default for Options {
@@ -22,6 +36,7 @@ impl Default for Options {
             max_depth: 100,
             max_values: 1_000_000,
             max_bytes: 64 << 20,
+            max_memory: 64 << 20,
             exceptions: Vec::new(),
         }
     }
