@@ -1,1 +1,17 @@
 //! Python's `multiprocessing.connection` over blocking sockets.
+//!
+//! [`Listener`], [`Connection`] and [`wait`] do what Python's do, with the same bytes.
+
+mod connection;
+#[cfg(feature = "fd-passing")]
+mod handle;
+mod listener;
+mod login;
+mod pending;
+mod readiness;
+mod socket;
+mod wait;
+
+pub use connection::Connection;
+pub use listener::Listener;
+pub use wait::wait;

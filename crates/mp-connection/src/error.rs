@@ -1,8 +1,11 @@
 use std::error::Error as StdError;
-use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
+use std::{fmt, io};
 
 use framing::FrameError;
+
+use crate::pickle;
 
 /// Why a peer did not prove that it knows the key.
 ///
@@ -145,6 +148,163 @@ impl fmt::Display for Message {
             Self::Answer => "answer",
             Self::Welcome => "welcome",
         })
+    }
+}
+
+/// Why nothing was sent or received.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the system says. `TimedOut` if the connection's own time-out has passed, which loses nothing.
+    Io(io::Error),
+    /// The peer did not prove that it knows the key.
+    Auth(AuthError),
+    /// What came is no message, or is too long, or was cut short. Nothing more can be received: it repeats. Sending goes
+    /// on.
+    Frame(FrameError),
+    /// An earlier message could be sent in part only. Nothing more can be sent: it repeats. Receiving goes on.
+    Cut {
+        /// How many bytes of it were sent, those of its header included.
+        sent: usize,
+        /// How many it had.
+        len: usize,
+    },
+    /// The message does not fit the buffer. It is still there for the next call.
+    BufferTooShort {
+        /// Its length in bytes.
+        len: usize,
+        /// The length of the buffer.
+        room: usize,
+    },
+    /// The message is no value of that type, or the value can't be sent. The connection is as it was.
+    Pickle(pickle::Error),
+    /// The peer wants a key to be proved, and this connection was made without one.
+    LoginWanted,
+    /// Part of a message has come, and was left there by a time-out or a buffer that was too short. No descriptor can
+    /// come before its end.
+    #[cfg(feature = "fd-passing")]
+    MessageUnderWay,
+    /// A descriptor could not be sent or received. Where the next message begins can't be known.
+    #[cfg(feature = "fd-passing")]
+    Descriptor(fd_passing::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Auth(error) => error.fmt(f),
+            Self::Frame(error) => error.fmt(f),
+            Self::Cut { sent, len } => write!(
+                f,
+                "an earlier message was cut after {sent} of {len} bytes, so nothing can follow it"
+            ),
+            Self::BufferTooShort { len, room } => {
+                write!(f, "a message of {len} bytes for a buffer of {room}")
+            }
+            Self::Pickle(error) => error.fmt(f),
+            Self::LoginWanted => f.write_str(
+                "the peer sent a challenge: it wants a login, and this connection has no key",
+            ),
+            #[cfg(feature = "fd-passing")]
+            Self::MessageUnderWay => {
+                f.write_str("part of a message has come, and no descriptor can come before its end")
+            }
+            #[cfg(feature = "fd-passing")]
+            Self::Descriptor(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Auth(error) => Some(error),
+            Self::Frame(error) => Some(error),
+            Self::Pickle(error) => Some(error),
+            Self::Cut { .. } | Self::BufferTooShort { .. } | Self::LoginWanted => None,
+            #[cfg(feature = "fd-passing")]
+            Self::MessageUnderWay => None,
+            #[cfg(feature = "fd-passing")]
+            Self::Descriptor(error) => Some(error),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(error)
+    }
+}
+
+impl From<FrameError> for Error {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<pickle::Error> for Error {
+    fn from(error: pickle::Error) -> Self {
+        Self::Pickle(error)
+    }
+}
+
+#[cfg(feature = "fd-passing")]
+impl From<fd_passing::Error> for Error {
+    fn from(error: fd_passing::Error) -> Self {
+        Self::Descriptor(error)
+    }
+}
+
+/// Why a listener has no connection to give.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// A peer did not log in. The listener is as good as before: log this, and go on.
+    Refused {
+        /// Where it called from, if not over a Unix socket.
+        peer: Option<SocketAddr>,
+        /// Why.
+        error: Error,
+    },
+    /// The listener can't go on.
+    Io(io::Error),
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused {
+                peer: Some(peer),
+                error,
+            } => write!(f, "{peer} did not log in: {error}"),
+            Self::Refused { peer: None, error } => {
+                write!(f, "a local peer did not log in: {error}")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for AcceptError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Refused { error, .. } => Some(error),
+            Self::Io(error) => Some(error),
+        }
+    }
+}
+
+impl From<io::Error> for AcceptError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 

@@ -8,7 +8,9 @@ mod digest;
 mod error;
 mod frame;
 mod handshake;
+mod incoming;
 pub mod pickle;
+mod place;
 #[cfg(feature = "rpc-core")]
 pub mod rpc;
 #[cfg(feature = "tokio")]
@@ -16,5 +18,5 @@ pub mod tokio;
 
 pub use address::{Address, AddressError};
 pub use auth::{Auth, EmptyKey, fresh_nonce};
-pub use error::{AuthError, Message};
+pub use error::{AcceptError, AuthError, Error, Message};
 pub use handshake::{Generation, Handshake};
