@@ -41,7 +41,11 @@ impl Connection {
     /// assert_eq!(worker.recv_bytes()?.as_deref(), Some(&b"that was it"[..]));
     /// # Ok::<(), mp_connection::Error>(())
     /// ```
-    pub fn send_handle(&self, descriptor: impl AsFd, acknowledge: Acknowledge) -> Result<(), Error> {
+    pub fn send_handle(
+        &self,
+        descriptor: impl AsFd,
+        acknowledge: Acknowledge,
+    ) -> Result<(), Error> {
         let incoming = match acknowledge {
             Acknowledge::Always => Some(self.between()?),
             Acknowledge::Never => None,

@@ -159,12 +159,9 @@ impl Listener {
     fn run(&mut self, until: Deadline) -> Result<Option<Connection>, AcceptError> {
         loop {
             let ready = self.wait(until)?;
-            let clock = self.clock();
             for place in ready.logins {
-                match self.pending[place].advance(clock) {
-                    Ok(false) => {}
-                    Ok(true) => return Ok(self.pending.remove(place).map(Connection::from)),
-                    Err(error) => return Err(self.refuse(place, error)),
+                if let Some(connection) = self.advance(place)? {
+                    return Ok(Some(connection));
                 }
             }
             if ready.is_knocked_at
@@ -227,10 +224,9 @@ impl Listener {
         };
         self.pending.push_back(Pending::new(connection, auth)?);
         let newest = self.pending.len() - 1;
-        let clock = self.clock();
-        // It is sent its challenge.
-        if let Err(error) = self.pending[newest].advance(clock) {
-            return Err(self.refuse(newest, error));
+        // It is sent its challenge, and may have answered before we look.
+        if let Some(connection) = self.advance(newest)? {
+            return Ok(Some(connection));
         }
         let max_pending = self.max_pending;
         if newest >= max_pending {
@@ -238,6 +234,16 @@ impl Listener {
             return Err(self.refuse(0, displaced.into()));
         }
         Ok(None)
+    }
+
+    /// Lets a login go on, as far as it can now. Whoever is done, in either way, is no longer at that place.
+    fn advance(&mut self, place: usize) -> Result<Option<Connection>, AcceptError> {
+        let clock = self.clock();
+        match self.pending[place].advance(clock) {
+            Ok(false) => Ok(None),
+            Ok(true) => Ok(self.pending.remove(place).map(Connection::from)),
+            Err(error) => Err(self.refuse(place, error)),
+        }
     }
 
     fn refuse(&mut self, place: usize, error: Error) -> AcceptError {
