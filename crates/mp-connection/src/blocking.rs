@@ -7,6 +7,7 @@ mod connection;
 mod handle;
 mod listener;
 mod login;
+mod object;
 mod pending;
 mod readiness;
 mod socket;

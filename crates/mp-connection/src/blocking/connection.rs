@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::frame::head;
 use crate::handshake::{Generation, Handshake};
 use crate::incoming::Incoming;
+use crate::pickle;
 use crate::place;
 
 /// One end of a connection: messages go in at one end and come out at the other, each as a whole.
@@ -57,6 +58,7 @@ pub struct Connection {
     peer_addr: Option<SocketAddr>,
     generation: Option<Generation>,
     max_message_len: usize,
+    pickle_options: pickle::Options,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     incoming: Mutex<Incoming>,
@@ -129,6 +131,13 @@ impl Connection {
     #[must_use]
     pub fn with_max_message_len(mut self, max_message_len: usize) -> Self {
         self.max_message_len = max_message_len;
+        self
+    }
+
+    /// Sets what objects may look like, both ways. Default [`pickle::Options::default`].
+    #[must_use]
+    pub fn with_pickle_options(mut self, options: pickle::Options) -> Self {
+        self.pickle_options = options;
         self
     }
 
@@ -286,6 +295,7 @@ impl Connection {
             peer_addr,
             generation: None,
             max_message_len: MAX_MESSAGE_LEN,
+            pickle_options: pickle::Options::default(),
             read_timeout: None,
             write_timeout: None,
             incoming: Mutex::default(),
@@ -299,6 +309,10 @@ impl Connection {
 
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket
+    }
+
+    pub(crate) fn pickle_options(&self) -> &pickle::Options {
+        &self.pickle_options
     }
 
     pub(crate) fn incoming(&self) -> MutexGuard<'_, Incoming> {

@@ -43,6 +43,13 @@ pub(crate) fn frame_error<T: std::fmt::Debug>(result: Result<T, Error>) -> Frame
     }
 }
 
+/// `python3`, and those that `NETBLOCKS_PYTHONS` names: paths with colons between them.
+pub(crate) fn pythons() -> Vec<PathBuf> {
+    let named = std::env::var_os("NETBLOCKS_PYTHONS").unwrap_or_default();
+    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    std::iter::once("python3".into()).chain(named).collect()
+}
+
 /// A folder that is removed at the end.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
