@@ -1,7 +1,9 @@
 //! Pickles for data: a reader and a writer that construct values and nothing else.
 
 mod build;
+mod deserialize;
 mod dict;
+mod dynamic;
 mod equal;
 mod error;
 mod exception;
@@ -17,8 +19,10 @@ mod show;
 mod tagged;
 mod tree;
 mod value;
+mod write_value;
 mod writer;
 
+pub use deserialize::from_pickle;
 pub use dict::{Dict, Set};
 pub use error::{Error, Limit};
 pub use exception::Exception;

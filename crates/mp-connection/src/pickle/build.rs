@@ -6,6 +6,11 @@ use super::{BigInt, Exception, Items, Value};
 
 /// Makes the value of a tree, without recursion. What is shared in the tree is shared in the value.
 pub(super) fn value(tree: &Tree<'_>) -> Value {
+    value_at(tree, tree.root())
+}
+
+/// The same for a part of the tree.
+pub(super) fn value_at(tree: &Tree<'_>, id: NodeId) -> Value {
     let mut builder = Builder {
         tree,
         slots: Vec::new(),
@@ -13,7 +18,7 @@ pub(super) fn value(tree: &Tree<'_>) -> Value {
         values: Vec::new(),
     };
     builder.share();
-    builder.run()
+    builder.run(id)
 }
 
 struct Builder<'t, 'de> {
@@ -47,11 +52,14 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn run(&mut self) -> Value {
+    fn run(&mut self, root: NodeId) -> Value {
+        if let Some(value) = self.finished(root) {
+            return value;
+        }
         let mut outer: Vec<Open<'t>> = Vec::new();
         let mut open = Open {
-            id: self.tree.root(),
-            parts: std::slice::from_ref(&self.tree.root),
+            id: root,
+            parts: self.tree.parts(root),
             next: 0,
         };
         loop {
@@ -64,11 +72,11 @@ impl<'t> Builder<'t, '_> {
                     outer.push(std::mem::replace(&mut open, Open { id, parts, next: 0 }));
                 }
             }
-            let Some(next) = outer.pop() else {
-                return self.values.pop().unwrap_or_default();
-            };
             let value = self.container(open.id);
             self.keep(open.id, &value);
+            let Some(next) = outer.pop() else {
+                return value;
+            };
             self.values.push(value);
             open = next;
         }

@@ -127,6 +127,11 @@ impl Dict {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
+    /// The same as a slice.
+    pub(super) fn entries(&self) -> &[(Value, Value)] {
+        &self.entries
+    }
+
     /// All keys and values, to be dropped without recursion.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Value> {
         self.entries.drain(..).flat_map(|(key, value)| [key, value])

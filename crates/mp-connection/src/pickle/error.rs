@@ -220,3 +220,19 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl serde::ser::Error for Error {
+    fn custom<T: fmt::Display>(reason: T) -> Self {
+        Self::Type {
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl serde::de::Error for Error {
+    fn custom<T: fmt::Display>(reason: T) -> Self {
+        Self::Type {
+            reason: reason.to_string(),
+        }
+    }
+}

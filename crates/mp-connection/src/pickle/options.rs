@@ -27,6 +27,12 @@ impl Options {
     pub(crate) fn depth(&self) -> usize {
         self.max_depth.min(Self::MAX_DEPTH)
     }
+
+    /// How many newtypes and `Some` of Rust's there may be on the way to a value. They leave no trace in a pickle, but
+    /// take stack.
+    pub(super) fn wrappers(&self) -> u16 {
+        2 * self.depth() as u16 + 2
+    }
 }
 
 impl Default for Options {

@@ -4,6 +4,8 @@ use super::options::Options;
 use super::tree::{Cell, Links, NodeId, Tree};
 use input::Input;
 
+pub(super) use call::refused;
+
 mod call;
 mod check;
 mod input;

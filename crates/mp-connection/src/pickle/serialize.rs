@@ -1,15 +1,14 @@
 //! From Rust types to pickles.
 
-use std::fmt::Display;
+use serde::ser::{Error as _, Serialize, Serializer};
 
-use serde::ser::{
-    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
-    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
-
-use super::tagged::{self, Tag, TaggedPair};
-use super::writer::{Opened, Shape, Writer};
+use super::int::shortest;
+use super::tagged::{self, Tag};
+use super::writer::{Shape, Writer};
 use super::{Error, Options};
+use compound::{Compound, TupleVariant};
+
+mod compound;
 
 /// Pickles a value, with the default options: protocol 4, which every Python since 3.4 reads.
 ///
@@ -108,20 +107,12 @@ impl Options {
     }
 }
 
-impl serde::ser::Error for Error {
-    fn custom<T: Display>(message: T) -> Self {
-        Self::Type {
-            reason: message.to_string(),
-        }
-    }
-}
-
 /// Writes what serde tells.
 #[derive(Debug)]
 pub(super) struct PickleSerializer<'w, 'a> {
     pub(super) writer: &'w mut Writer<'a>,
-    /// How many newtypes and `Some` may still be around a value. They leave no trace in a pickle, but take stack.
-    wrappers: usize,
+    /// How many newtypes and `Some` may still be around a value.
+    wrappers: u16,
     /// Whether it is inside a dynamic value.
     pub(super) is_tagged: bool,
     /// What the tag before the next value said of it.
@@ -130,7 +121,7 @@ pub(super) struct PickleSerializer<'w, 'a> {
 
 impl<'w, 'a> PickleSerializer<'w, 'a> {
     pub(super) fn new(writer: &'w mut Writer<'a>) -> Self {
-        let wrappers = writer.wrappers();
+        let wrappers = writer.options().wrappers();
         Self {
             writer,
             wrappers,
@@ -143,7 +134,7 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
         let Some(wrappers) = self.wrappers.checked_sub(1) else {
             return Err(Error::custom(format_args!(
                 "more than {} newtypes around a value",
-                self.writer.wrappers()
+                self.writer.options().wrappers()
             )));
         };
         self.wrappers = wrappers;
@@ -227,7 +218,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
     fn serialize_i128(self, value: i128) -> Result<(), Error> {
         match i64::try_from(value) {
             Ok(value) => self.writer.int(value),
-            Err(_) => self.writer.big_int(&value.to_le_bytes()),
+            Err(_) => self.writer.big_int(shortest(&value.to_le_bytes())),
         }
     }
 
@@ -261,7 +252,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
         // One byte more, for the sign.
         let mut bytes = [0; 17];
         bytes[..16].copy_from_slice(&value.to_le_bytes());
-        self.writer.big_int(&bytes)
+        self.writer.big_int(shortest(&bytes))
     }
 
     #[inline]
@@ -415,192 +406,5 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
         len: usize,
     ) -> Result<Compound<'s, 'w, 'a>, Error> {
         self.variant(variant, Shape::Dict, len)
-    }
-}
-
-/// A list, a tuple or a dict, and perhaps the dict around it that names the variant.
-#[derive(Debug)]
-pub(super) struct Compound<'s, 'w, 'a> {
-    serializer: &'s mut PickleSerializer<'w, 'a>,
-    opened: Opened,
-    /// How many values of a tuple have not come yet.
-    missing: usize,
-    is_variant: bool,
-}
-
-impl Compound<'_, '_, '_> {
-    #[inline]
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(&mut *self.serializer)
-    }
-
-    #[inline]
-    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.serializer.writer.begin_key();
-        key.serialize(&mut *self.serializer)?;
-        self.serializer.writer.end_key();
-        Ok(())
-    }
-
-    #[inline]
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-        self.serializer.writer.name(name)?;
-        self.value(value)
-    }
-
-    /// A tuple says its length beforehand, and is written so.
-    #[inline]
-    fn member<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        match self.missing.checked_sub(1) {
-            Some(missing) => self.missing = missing,
-            None => return Err(Error::custom("a tuple is longer than it said")),
-        }
-        self.value(value)
-    }
-
-    fn end_tuple(self) -> Result<(), Error> {
-        match self.missing {
-            0 => self.finish(),
-            missing => Err(Error::custom(format_args!(
-                "a tuple is shorter than it said, by {missing}"
-            ))),
-        }
-    }
-
-    #[inline]
-    fn finish(self) -> Result<(), Error> {
-        let writer = &mut *self.serializer.writer;
-        writer.close(self.opened);
-        if self.is_variant {
-            writer.close_single();
-        }
-        Ok(())
-    }
-}
-
-impl SerializeSeq for Compound<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.value(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
-}
-
-impl SerializeTuple for Compound<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.member(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.end_tuple()
-    }
-}
-
-impl SerializeTupleStruct for Compound<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.member(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.end_tuple()
-    }
-}
-
-impl SerializeMap for Compound<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.key(key)
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.value(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
-}
-
-impl SerializeStruct for Compound<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(name, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
-}
-
-impl SerializeStructVariant for Compound<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(name, value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
-}
-
-/// A variant that holds a tuple, or the name and the content of a tagged value.
-#[derive(Debug)]
-pub(super) enum TupleVariant<'s, 'w, 'a> {
-    Plain(Compound<'s, 'w, 'a>),
-    Tagged(TaggedPair<'s, 'w, 'a>),
-}
-
-impl SerializeTupleVariant for TupleVariant<'_, '_, '_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        match self {
-            Self::Plain(compound) => compound.member(value),
-            Self::Tagged(pair) => pair.field(value),
-        }
-    }
-
-    fn end(self) -> Result<(), Error> {
-        match self {
-            Self::Plain(compound) => compound.end_tuple(),
-            Self::Tagged(pair) => pair.end(),
-        }
     }
 }

@@ -20,9 +20,11 @@
 
 use super::writer::Shape;
 
-mod write;
-
+pub(super) use read::{ExceptionMap, TaggedEnum};
 pub(super) use write::TaggedPair;
+
+mod read;
+mod write;
 
 /// What the newtype is called.
 pub(super) const NAME: &str = "$tagged";

@@ -1,7 +1,13 @@
 //! A pickle as it is written, one instruction after another.
 
+use super::int::shortest;
 use super::names::Names;
 use super::{Error, Limit, Options, Protocol, opcode};
+use container::{BY_NAME, Global};
+pub(super) use container::{Opened, Shape};
+
+mod container;
+mod exception;
 
 /// Appends a pickle to a buffer, and keeps to the limits: what it writes can be read under the same options.
 #[derive(Debug)]
@@ -24,35 +30,6 @@ pub(super) struct Left {
     pub(super) bytes: usize,
 }
 
-/// What values are held by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    List,
-    Tuple,
-    Dict,
-    Set,
-    FrozenSet,
-}
-
-/// A container that is being written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Opened {
-    shape: Shape,
-    /// Where its content begins.
-    at: usize,
-    /// How many values are in a tuple that goes without a mark.
-    unmarked: Option<u8>,
-}
-
-/// What Python knows by name.
-#[derive(Clone, Copy, Debug)]
-enum Global {
-    Set,
-    FrozenSet,
-    ByteArray,
-    Encode,
-}
-
 impl<'a> Writer<'a> {
     /// Begins a pickle.
     pub(super) fn new(out: &'a mut Vec<u8>, options: &'a Options) -> Self {
@@ -61,7 +38,7 @@ impl<'a> Writer<'a> {
             out,
             options,
             left: Left {
-                levels: levels(options),
+                levels: options.depth(),
                 values: options.max_values,
                 bytes: options.max_bytes,
             },
@@ -77,9 +54,8 @@ impl<'a> Writer<'a> {
         self.out.push(opcode::STOP);
     }
 
-    /// How many newtypes and `Some` of Rust's there may be on the way to a value.
-    pub(super) fn wrappers(&self) -> usize {
-        2 * levels(self.options) + 2
+    pub(super) fn options(&self) -> &'a Options {
+        self.options
     }
 
     pub(super) fn left(&self) -> Left {
@@ -142,10 +118,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// An integer in little-endian two's complement.
+    /// An integer in little-endian two's complement, as short as can be.
     pub(super) fn big_int(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.count(1)?;
-        let bytes = shortest(bytes);
         if bytes.len() > size_of::<i64>() {
             self.count_bytes(bytes.len())?;
         }
@@ -187,9 +162,7 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn byte_array(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if self.keys > 0 {
-            return Err(Error::Unhashable { kind: "bytearray" });
-        }
+        self.hashable(Some("bytearray"))?;
         self.count(1)?;
         self.count_bytes(bytes.len())?;
         if self.options.protocol >= Protocol::V5 {
@@ -200,76 +173,12 @@ impl<'a> Writer<'a> {
             );
             return Ok(());
         }
+        self.count(BY_NAME + 1)?;
         self.global(Global::ByteArray);
         self.bare_bytes(bytes)?;
         self.out
             .extend_from_slice(&[opcode::TUPLE1, opcode::REDUCE]);
         Ok(())
-    }
-
-    /// Begins a container. For a tuple, `len` is how many values come, if that is known.
-    #[inline]
-    pub(super) fn open(&mut self, shape: Shape, len: Option<usize>) -> Result<Opened, Error> {
-        self.count(1)?;
-        self.enter()?;
-        if self.keys > 0
-            && let Some(kind) = shape.unhashable()
-        {
-            return Err(Error::Unhashable { kind });
-        }
-        let mut unmarked = None;
-        match shape {
-            Shape::List => self
-                .out
-                .extend_from_slice(&[opcode::EMPTY_LIST, opcode::MARK]),
-            Shape::Dict => self
-                .out
-                .extend_from_slice(&[opcode::EMPTY_DICT, opcode::MARK]),
-            Shape::Tuple => match len {
-                Some(len @ 1..=3) => unmarked = Some(len as u8),
-                _ => self.out.push(opcode::MARK),
-            },
-            Shape::Set | Shape::FrozenSet => self.open_set(shape),
-        }
-        Ok(Opened {
-            shape,
-            at: self.out.len(),
-            unmarked,
-        })
-    }
-
-    /// Ends a container.
-    #[inline]
-    pub(super) fn close(&mut self, opened: Opened) {
-        self.left.levels += 1;
-        let is_empty = self.out.len() == opened.at;
-        match opened.shape {
-            Shape::List => self.add(is_empty, opcode::APPENDS),
-            Shape::Dict => self.add(is_empty, opcode::SETITEMS),
-            Shape::Tuple => match opened.unmarked {
-                Some(1) => self.out.push(opcode::TUPLE1),
-                Some(2) => self.out.push(opcode::TUPLE2),
-                Some(_) => self.out.push(opcode::TUPLE3),
-                None if is_empty => {
-                    self.out.pop();
-                    self.out.push(opcode::EMPTY_TUPLE);
-                }
-                None => self.out.push(opcode::TUPLE),
-            },
-            Shape::Set | Shape::FrozenSet => self.close_set(opened.shape, is_empty),
-        }
-    }
-
-    /// Begins the dict `{name: …}`.
-    pub(super) fn open_single(&mut self, name: &'static str) -> Result<(), Error> {
-        self.open(Shape::Dict, None)?;
-        self.name(name)
-    }
-
-    /// Ends it.
-    pub(super) fn close_single(&mut self) {
-        self.left.levels += 1;
-        self.out.push(opcode::SETITEMS);
     }
 
     /// From here to [`end_key`](Self::end_key) is what Python must be able to hash.
@@ -328,14 +237,48 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Counts what was written before once more.
+    pub(super) fn mention(
+        &mut self,
+        again: Left,
+        unhashable: Option<&'static str>,
+    ) -> Result<(), Error> {
+        self.count(again.values)?;
+        self.count_bytes(again.bytes)?;
+        if again.levels > self.left.levels {
+            return Err(self.too_deep());
+        }
+        self.hashable(unhashable)
+    }
+
+    /// Refuses as a key what Python can't hash.
+    #[inline]
+    pub(super) fn hashable(&self, unhashable: Option<&'static str>) -> Result<(), Error> {
+        match unhashable {
+            Some(kind) if self.keys > 0 => Err(Error::Unhashable { kind }),
+            _ => Ok(()),
+        }
+    }
+
     /// Goes one level deeper.
     #[inline]
     pub(super) fn enter(&mut self) -> Result<(), Error> {
         match self.left.levels.checked_sub(1) {
             Some(left) => self.left.levels = left,
-            None => return Err(too_large(Limit::Depth, levels(self.options))),
+            None => return Err(self.too_deep()),
         }
         Ok(())
+    }
+
+    /// Goes back.
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.left.levels += 1;
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Error {
+        too_large(Limit::Depth, self.options.depth())
     }
 
     #[inline]
@@ -380,6 +323,7 @@ impl<'a> Writer<'a> {
     fn latin1(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let high = bytes.iter().filter(|byte| !byte.is_ascii()).count();
         let len = u32::try_from(bytes.len() + high).map_err(|_| too_long(u32::MAX as usize))?;
+        self.count(BY_NAME + 2)?;
         self.global(Global::Encode);
         self.out.reserve(len as usize + SPARE);
         self.out.push(opcode::BINUNICODE);
@@ -425,96 +369,10 @@ impl<'a> Writer<'a> {
             Err(_) => self.long_slice(opcode::LONG4, &(bytes.len() as u32).to_le_bytes(), bytes),
         }
     }
-
-    fn open_set(&mut self, shape: Shape) {
-        self.keys += 1;
-        let has_opcodes = self.options.protocol >= Protocol::V4;
-        match (has_opcodes, shape) {
-            (true, Shape::Set) => self
-                .out
-                .extend_from_slice(&[opcode::EMPTY_SET, opcode::MARK]),
-            (true, _) => self.out.push(opcode::MARK),
-            (false, shape) => {
-                self.global(if shape == Shape::Set {
-                    Global::Set
-                } else {
-                    Global::FrozenSet
-                });
-                self.out
-                    .extend_from_slice(&[opcode::EMPTY_LIST, opcode::MARK]);
-            }
-        }
-    }
-
-    fn close_set(&mut self, shape: Shape, is_empty: bool) {
-        self.keys -= 1;
-        if self.options.protocol < Protocol::V4 {
-            self.add(is_empty, opcode::APPENDS);
-            self.out
-                .extend_from_slice(&[opcode::TUPLE1, opcode::REDUCE]);
-        } else if shape == Shape::Set {
-            self.add(is_empty, opcode::ADDITEMS);
-        } else {
-            self.out.push(opcode::FROZENSET);
-        }
-    }
-
-    /// Adds what is above the mark to the container below it.
-    #[inline]
-    fn add(&mut self, is_empty: bool, opcode: u8) {
-        if is_empty {
-            self.out.pop();
-        } else {
-            self.out.push(opcode);
-        }
-    }
-
-    fn global(&mut self, global: Global) {
-        if let Some(id) = self.globals[global as usize] {
-            return self.recall(id);
-        }
-        let (module, name) = match global {
-            Global::Set => ("builtins", "set"),
-            Global::FrozenSet => ("builtins", "frozenset"),
-            Global::ByteArray => ("builtins", "bytearray"),
-            Global::Encode => ("_codecs", "encode"),
-        };
-        // Python 3 translates the name that the module has in Python 2.
-        let is_old = self.options.protocol < Protocol::V3 && module == "builtins";
-        let module = if is_old { "__builtin__" } else { module };
-        self.out.push(opcode::GLOBAL);
-        for part in [module, "\n", name, "\n"] {
-            self.out.extend_from_slice(part.as_bytes());
-        }
-        let id = self.remember();
-        self.globals[global as usize] = Some(id);
-    }
-}
-
-impl Shape {
-    /// What Python calls it, if it can't be hashed.
-    fn unhashable(self) -> Option<&'static str> {
-        match self {
-            Self::List => Some("list"),
-            Self::Dict => Some("dict"),
-            Self::Set => Some("set"),
-            Self::Tuple | Self::FrozenSet => None,
-        }
-    }
 }
 
 /// Room for the instructions that follow a long one.
 const SPARE: usize = 64;
-
-/// Little-endian two's complement without the bytes that only repeat the sign.
-fn shortest(mut bytes: &[u8]) -> &[u8] {
-    while let [rest @ .., before, last] = bytes
-        && (matches!((before, last), (..0x80, 0)) || matches!((before, last), (0x80.., 0xFF)))
-    {
-        bytes = &bytes[..rest.len() + 1];
-    }
-    bytes
-}
 
 fn number(protocol: Protocol) -> u8 {
     match protocol {
@@ -523,10 +381,6 @@ fn number(protocol: Protocol) -> u8 {
         Protocol::V4 => 4,
         Protocol::V5 => 5,
     }
-}
-
-fn levels(options: &Options) -> usize {
-    options.max_depth.min(1000)
 }
 
 #[cold]

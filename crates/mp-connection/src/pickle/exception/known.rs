@@ -87,7 +87,7 @@ pub(crate) fn class(name: &[u8]) -> Option<&'static str> {
 }
 
 /// Whether an exception of the one class is one of the other, too.
-pub(super) fn is_a(class: &str, ancestor: &str) -> bool {
+pub(crate) fn is_a(class: &str, ancestor: &str) -> bool {
     if (class, ancestor) == ("ExceptionGroup", "BaseExceptionGroup") {
         return true;
     }

@@ -210,7 +210,7 @@ impl<'de> Reader<'de, '_> {
 }
 
 /// Names are the peer's, and may be long.
-fn refused(module: &[u8], name: &[u8]) -> Error {
+pub(in crate::pickle) fn refused(module: &[u8], name: &[u8]) -> Error {
     let start = |name: &[u8]| String::from_utf8_lossy(&name[..name.len().min(100)]).into_owned();
     Error::Global {
         module: start(module),

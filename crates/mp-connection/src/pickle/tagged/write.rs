@@ -1,9 +1,9 @@
 use serde::ser::{Error as _, Serialize};
 
 use super::Tag;
-use crate::pickle::Error;
 use crate::pickle::serialize::PickleSerializer;
 use crate::pickle::writer::Shape;
+use crate::pickle::{BigInt, Error, Options, Protocol, Value, dynamic, write_value};
 
 /// What a dynamic value tells of itself.
 impl<'w, 'a> PickleSerializer<'w, 'a> {
@@ -20,6 +20,7 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
         self.check_tag(variant)?;
         match self.tag {
             Some(Tag::Int) => self.digits(value),
+            Some(Tag::Exception) => self.exception(value),
             _ => self.wrapped(value),
         }
     }
@@ -46,9 +47,32 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
 
     fn digits<T: Serialize + ?Sized>(&mut self, digits: &T) -> Result<(), Error> {
         self.tag = None;
-        let number = self.aside(digits, |digits| digits.parse::<i128>())?;
-        let number = number.map_err(|error| Error::custom(format_args!("no int: {error}")))?;
-        number.serialize(self)
+        let number = self.aside(digits, |digits| digits.parse::<BigInt>())?;
+        let number = number.map_err(Error::custom)?;
+        write_value::write(self.writer, &number.into())
+    }
+
+    /// An exception, of the map that its parts are told in.
+    fn exception<T: Serialize + ?Sized>(&mut self, parts: &T) -> Result<(), Error> {
+        self.tag = None;
+        let left = self.writer.left();
+        let options = Options {
+            protocol: Protocol::V5,
+            max_depth: left.levels,
+            max_values: left.values,
+            max_bytes: left.bytes,
+            ..self.writer.options().clone()
+        };
+        let mut pickle = Vec::new();
+        options.write(&mut pickle, |writer| {
+            let mut serializer = PickleSerializer::new(writer);
+            serializer.is_tagged = true;
+            serializer.wrapped(parts)
+        })?;
+        let parts = Value::from_pickle(&pickle, &options)?;
+        let exception = dynamic::exception(&parts)
+            .ok_or_else(|| Error::custom("an exception has a module, a class and arguments"))?;
+        write_value::write(self.writer, &exception)
     }
 
     /// Looks at a text instead of writing it.
@@ -86,30 +110,37 @@ impl TaggedPair<'_, '_, '_> {
         &mut self,
         value: &T,
     ) -> Result<(), Error> {
-        self.state = match std::mem::replace(&mut self.state, State::End) {
-            State::Name => self
-                .serializer
-                .aside(value, |name| match Tag::from_name(name) {
-                    Some(tag) => State::Known(tag),
-                    None => State::Unknown(format!("${name}")),
-                })?,
-            State::Known(tag) => {
-                self.serializer.tag = Some(tag);
-                value.serialize(&mut *self.serializer)?;
-                if self.serializer.tag.take().is_some() {
-                    return Err(Error::custom("a tag stands before no value"));
-                }
-                State::End
-            }
-            State::Unknown(name) => {
-                let opened = self.serializer.writer.open(Shape::Dict, None)?;
-                self.serializer.writer.text(&name)?;
-                value.serialize(&mut *self.serializer)?;
-                self.serializer.writer.close(opened);
-                State::End
-            }
-            State::End => return Err(too_many_or_few()),
+        match std::mem::replace(&mut self.state, State::End) {
+            State::Name => self.name(value),
+            State::Known(tag) => self.known(tag, value),
+            State::Unknown(name) => self.unknown(&name, value),
+            State::End => Err(too_many_or_few()),
+        }
+    }
+
+    fn name<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), Error> {
+        let state = |name: &str| match Tag::from_name(name) {
+            Some(tag) => State::Known(tag),
+            None => State::Unknown(format!("${name}")),
         };
+        self.state = self.serializer.aside(name, state)?;
+        Ok(())
+    }
+
+    fn known<T: Serialize + ?Sized>(&mut self, tag: Tag, value: &T) -> Result<(), Error> {
+        self.serializer.tag = Some(tag);
+        value.serialize(&mut *self.serializer)?;
+        match self.serializer.tag.take() {
+            Some(_) => Err(Error::custom("a tag stands before no value")),
+            None => Ok(()),
+        }
+    }
+
+    fn unknown<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+        let opened = self.serializer.writer.open(Shape::Dict, None)?;
+        self.serializer.writer.text(name)?;
+        value.serialize(&mut *self.serializer)?;
+        self.serializer.writer.close(opened);
         Ok(())
     }
 
