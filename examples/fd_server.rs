@@ -12,6 +12,14 @@
 //! ```sh
 //! python3 examples/python/fd_worker.py recipe /tmp/workers
 //! ```
+//!
+//! In the dialect `mp` the server is a `Listener` of Python's `multiprocessing.connection`: workers prove that they
+//! know the key, and then say their process id.
+//!
+//! ```sh
+//! cargo run --example fd_server -- --worker-socket /tmp/workers --dialect mp --authkey peekaboo
+//! python3 examples/python/fd_mp_worker.py peekaboo /tmp/workers
+//! ```
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -26,10 +34,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, ValueEnum};
-use examples::{GRACE, Logging, Signals};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
+use examples::{AuthOptions, GRACE, HANDSHAKE_TIMEOUT, Logging, Signals};
 use fd_passing::python::{self, Acknowledge};
 use fd_passing::recipe;
+use mp_connection::Auth;
+use mp_connection::blocking::Connection;
+use mp_connection::pickle::{Options, Value};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::net::RecvFlags;
 
@@ -55,15 +67,19 @@ struct Args {
     #[arg(long, value_name = "N", default_value = "64")]
     max_workers: NonZeroUsize,
     #[command(flatten)]
+    key: AuthOptions,
+    #[command(flatten)]
     logging: Logging,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Dialect {
     /// What Python's multiprocessing.reduction does: send_handle, recv_handle, from Python 3.14 on
     Python,
     /// The same up to Python 3.13, where a worker does not say that it has the connection
     OldPython,
+    /// The same behind a login of multiprocessing.connection; what a worker says first tells how old its Python is
+    Mp,
     /// An x, answered by OK
     Recipe,
 }
@@ -71,6 +87,14 @@ enum Dialect {
 fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
+    if args.key.is_given() && args.dialect != Dialect::Mp {
+        Args::command()
+            .error(
+                ErrorKind::ArgumentConflict,
+                "a key is for --dialect mp alone",
+            )
+            .exit();
+    }
     examples::exit_code(run(&args))
 }
 
@@ -115,6 +139,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// Where connections wait for workers.
 struct Exchange {
     dialect: Dialect,
+    auth: Option<Auth>,
     wait: Duration,
     max_waiting: usize,
     max_workers: usize,
@@ -150,11 +175,19 @@ struct Worker {
     process: String,
 }
 
+/// How a worker takes a descriptor.
+#[derive(Clone, Copy)]
+enum Taking {
+    Recipe,
+    Python(Acknowledge),
+}
+
 impl Exchange {
-    fn new(args: &Args) -> io::Result<Self> {
+    fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
         let flags = EventfdFlags::SEMAPHORE | EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
         Ok(Self {
             dialect: args.dialect,
+            auth: args.key.load()?,
             wait: args.wait,
             max_waiting: args.max_waiting.get(),
             max_workers: args.max_workers.get(),
@@ -355,7 +388,6 @@ impl Worker {
         }
         state.workers += 1;
         drop(state);
-        tracing::info!("worker {process} has come");
         Ok(Self {
             exchange,
             link,
@@ -365,8 +397,13 @@ impl Worker {
 
     /// Hands connections to the worker until it ends.
     fn work(self) {
-        while let Some(client) = self.next() {
-            match self.hand_over(&client) {
+        let taking = match self.begin() {
+            Ok(taking) => taking,
+            Err(error) => return tracing::warn!("worker {}: {error}", self.process),
+        };
+        tracing::info!("worker {} has come", self.process);
+        while let Some(client) = self.next(taking) {
+            match self.hand_over(&client, taking) {
                 Ok(()) => {
                     tracing::debug!("{} is with worker {}", client.peer, self.process);
                     self.exchange.is_handed_over(&client);
@@ -379,19 +416,51 @@ impl Worker {
         }
     }
 
+    /// What comes before the first connection.
+    fn begin(&self) -> Result<Taking, Box<dyn Error>> {
+        Ok(match self.exchange.dialect {
+            Dialect::Recipe => Taking::Recipe,
+            Dialect::Python => Taking::Python(Acknowledge::Always),
+            Dialect::OldPython => Taking::Python(Acknowledge::Never),
+            Dialect::Mp => Taking::Python(self.log_in()?),
+        })
+    }
+
+    /// Lets the worker prove itself and say its process id, whose pickle tells how old its Python is.
+    fn log_in(&self) -> Result<Acknowledge, Box<dyn Error>> {
+        // It reads to the end of a message and no further: acknowledgements are read from `link`.
+        let link = self.link.try_clone()?;
+        let connection = match &self.exchange.auth {
+            Some(auth) => {
+                Connection::accept(link, auth).map_err(|error| examples::explain(&error))?
+            }
+            None => Connection::from(link),
+        };
+        if let Some(generation) = connection.generation() {
+            examples::log_generation(format_args!("worker {}", self.process), generation);
+        }
+        let connection = connection.with_read_timeout(Some(HANDSHAKE_TIMEOUT));
+        let said = connection.recv_bytes_max(MAX_PID_LEN)?;
+        let said = said.ok_or("it has gone before it has said its process id")?;
+        let pid = Value::from_pickle(&said, &Options::default())?;
+        let pid = pid.as_i64().ok_or("what it says first is no process id")?;
+        tracing::debug!("worker {} says that it is process {pid}", self.process);
+        Ok(Acknowledge::of_pickle(&said).unwrap_or(Acknowledge::Never))
+    }
+
     /// Sends the connection, and waits until the worker says that it has it. However long that takes: a worker
     /// that is busy has it in its socket, and must not find that another one has it, too.
-    fn hand_over(&self, client: &Client) -> Result<(), fd_passing::Error> {
-        let acknowledge = match self.exchange.dialect {
-            Dialect::Recipe => return recipe::send(&self.link, &client.stream, Duration::MAX),
-            Dialect::Python => Acknowledge::Always,
-            Dialect::OldPython => Acknowledge::Never,
-        };
-        python::send_handle(&self.link, &client.stream, acknowledge, Duration::MAX)
+    fn hand_over(&self, client: &Client, taking: Taking) -> Result<(), fd_passing::Error> {
+        match taking {
+            Taking::Recipe => recipe::send(&self.link, &client.stream, Duration::MAX),
+            Taking::Python(acknowledge) => {
+                python::send_handle(&self.link, &client.stream, acknowledge, Duration::MAX)
+            }
+        }
     }
 
     /// Waits for a connection to hand over. `None` if the worker has gone.
-    fn next(&self) -> Option<Arc<Client>> {
+    fn next(&self, taking: Taking) -> Option<Arc<Client>> {
         loop {
             let mut watched = [
                 PollFd::new(&self.link, PollFlags::IN),
@@ -399,7 +468,7 @@ impl Worker {
             ];
             // It can only be interrupted.
             let _ = poll(&mut watched, None);
-            if !watched[0].revents().is_empty() && !self.is_there() {
+            if !watched[0].revents().is_empty() && !self.is_there(taking) {
                 return None;
             }
             if let Some(client) = self.exchange.take() {
@@ -409,12 +478,12 @@ impl Worker {
     }
 
     /// Whether the worker is still there, and has not said anything that nobody has asked for.
-    fn is_there(&self) -> bool {
+    fn is_there(&self, taking: Taking) -> bool {
         let mut buffer = [0; 256];
         match rustix::net::recv(&self.link, &mut buffer, RecvFlags::DONTWAIT) {
             Ok((0, _)) => false,
             // It acknowledges what it need not.
-            Ok(_) => matches!(self.exchange.dialect, Dialect::OldPython),
+            Ok(_) => matches!(taking, Taking::Python(Acknowledge::Never)),
             Err(error) => error == rustix::io::Errno::AGAIN,
         }
     }
@@ -428,5 +497,7 @@ impl Drop for Worker {
     }
 }
 
+/// No pickle of a process id is longer.
+const MAX_PID_LEN: usize = 64;
 /// How long to rest from accepting while there are no descriptors for it.
 const PAUSE: Duration = Duration::from_millis(100);

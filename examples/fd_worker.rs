@@ -10,6 +10,7 @@
 //!
 //! ```sh
 //! python3 examples/python/fd_server.py recipe /tmp/workers
+//! python3 examples/python/fd_mp_server.py peekaboo /tmp/workers     # for --dialect mp --authkey peekaboo
 //! ```
 
 use std::error::Error;
@@ -24,10 +25,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use examples::{GRACE, Logging, Signals};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
+use examples::{AuthOptions, GRACE, HANDSHAKE_TIMEOUT, Logging, Signals};
 use fd_passing::python::{self, Acknowledge};
 use fd_passing::recipe;
+use mp_connection::Generation;
+use mp_connection::blocking::Connection;
+use mp_connection::pickle::{Options, Protocol};
 
 /// Echoes on connections that a server hands over
 #[derive(Parser)]
@@ -45,13 +50,17 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = examples::seconds)]
     idle_timeout: Duration,
     #[command(flatten)]
+    key: AuthOptions,
+    #[command(flatten)]
     logging: Logging,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Dialect {
     /// What Python's multiprocessing.reduction does: send_handle, recv_handle
     Python,
+    /// The same behind a login of multiprocessing.connection
+    Mp,
     /// An x, answered by OK
     Recipe,
 }
@@ -59,6 +68,14 @@ enum Dialect {
 fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
+    if args.key.is_given() && args.dialect != Dialect::Mp {
+        Args::command()
+            .error(
+                ErrorKind::ArgumentConflict,
+                "a key is for --dialect mp alone",
+            )
+            .exit();
+    }
     examples::exit_code(run(&args))
 }
 
@@ -107,8 +124,33 @@ fn connect(args: &Args) -> Result<UnixStream, Box<dyn Error>> {
     if peer.uid != ours {
         return Err(format!("the server at {path} is of user {}, not {ours}", peer.uid).into());
     }
+    if args.dialect == Dialect::Mp {
+        log_in(&server, args)?;
+    }
     tracing::info!("working for the server at {path}");
     Ok(server)
+}
+
+/// Proves to the server that this worker knows the key, and says its process id.
+fn log_in(server: &UnixStream, args: &Args) -> Result<(), Box<dyn Error>> {
+    // It reads to the end of a message and no further: descriptors follow.
+    let link = server.try_clone()?;
+    let connection = match args.key.load()? {
+        Some(auth) => Connection::login(link, &auth).map_err(|error| examples::explain(&error))?,
+        None => Connection::from(link),
+    };
+    let protocol = match connection.generation() {
+        // It may be too old for a newer one.
+        Some(Generation::Legacy) => Protocol::V3,
+        // Which tells the server that connections are acknowledged.
+        _ => Protocol::V5,
+    };
+    let options = Options {
+        protocol,
+        ..Options::default()
+    };
+    let connection = connection.with_write_timeout(Some(HANDSHAKE_TIMEOUT));
+    Ok(connection.send_bytes(&options.to_pickle(&std::process::id())?)?)
 }
 
 /// Takes connections until the server ends or this worker is stopped.
@@ -121,7 +163,7 @@ fn take_all(
     while let Some(seat) = desk.seat() {
         let received = match dialect {
             Dialect::Recipe => recipe::receive(server),
-            Dialect::Python => python::receive_handle(server, Acknowledge::Always),
+            Dialect::Python | Dialect::Mp => python::receive_handle(server, Acknowledge::Always),
         };
         let descriptor = match received {
             Ok(Some(descriptor)) => descriptor,

@@ -96,6 +96,19 @@ impl FromStr for Remote {
     }
 }
 
+/// As `multiprocessing.connection` has it.
+impl From<&Address> for mp_connection::Address {
+    fn from(address: &Address) -> Self {
+        match address {
+            Address::Tcp(address) | Address::Tls(address) => Self::Tcp(*address),
+            Address::Unix(path) => match abstract_name(path) {
+                Some(name) => Self::Abstract(name.to_owned()),
+                None => Self::Unix(path.clone()),
+            },
+        }
+    }
+}
+
 impl Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("neither HOST:PORT of a known host nor unix:PATH")

@@ -10,7 +10,7 @@ use socket_server::{Limits, Server};
 use tokio::sync::watch;
 
 use crate::serving::{serve_and_drain, serve_on_a_loop_with, serve_on_tokio_and_drain};
-use crate::{Address, Serving, Strategy};
+use crate::{Address, Serving, Strategy, explain};
 
 /// Serves one protocol in whatever structure was asked for, until a signal comes; then each conversation ends when
 /// it has answered what it was asked. `dialect` makes the conversation with a peer.
@@ -41,7 +41,7 @@ pub fn serve_dialect<D: Dialect>(
             };
             serve_on_a_loop_with::<Message, _>(place, options, move |peer| {
                 Handler::new(dialect(peer.to_string()))
-                    .on_failure(move |why| tracing::warn!("{peer}: {why}"))
+                    .on_failure(move |why| tracing::warn!("{peer}: {}", explain(why)))
             })
         }
         Strategy::Tokio => {
@@ -56,17 +56,22 @@ pub fn serve_dialect<D: Dialect>(
                         // Who stops the server does not go away before it.
                         let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
                     };
-                    Ok(rpc_core::tokio::serve_until(&connection, dialect, stopping).await?)
+                    let served = rpc_core::tokio::serve_until(&connection, dialect, stopping).await;
+                    Ok(served.map_err(|error| explain(&error))?)
                 }
             };
-            serve_on_tokio_and_drain(place, server, serve, || drop(stop.send(true)))
+            serve_on_tokio_and_drain(place, server, serve, || {
+                stop.send_replace(true);
+            })
         }
         _ => {
             let workers = Workers::default();
             let serving = workers.clone();
             let server = server()?;
             let serve = move |connection: &mut socket_server::Connection| {
-                Ok(serving.serve(&*connection, dialect(connection.peer().to_string()))?)
+                let dialect = dialect(connection.peer().to_string());
+                let served = serving.serve(&*connection, dialect);
+                Ok(served.map_err(|error| explain(&error))?)
             };
             serve_and_drain(place, server, serve, || workers.drain())
         }

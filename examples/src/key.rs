@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use auth_hmac::blocking::{Untimed, answer, initiate};
 use auth_hmac::{ChallengeKey, ChallengeOptions, HandshakeOptions, Key};
+use mp_connection::blocking::Connection;
 use mp_connection::{Auth, EmptyKey};
 use socket2::Socket;
 use tls_mixin::Session;
 
-use crate::{Address, HANDSHAKE_TIMEOUT};
+use crate::{Address, HANDSHAKE_TIMEOUT, explain};
 
 /// The key that clients, or both sides, have to know.
 #[derive(Clone, Debug, clap::Args)]
@@ -138,6 +139,12 @@ impl KeyOptions {
 }
 
 impl AuthOptions {
+    /// Whether there is a key.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.secret.is_given()
+    }
+
     /// The key, and which proofs of it are taken. Without a key there is no login, as in Python.
     ///
     /// # Errors
@@ -147,10 +154,25 @@ impl AuthOptions {
         let Some(secret) = self.secret.read()? else {
             return Ok(None);
         };
+        let auth = auth(&secret, self.modern_only)?;
         if secret.len() < 16 {
             warn_of_short_key();
         }
-        Ok(Some(auth(&secret, self.modern_only)?))
+        Ok(Some(auth))
+    }
+
+    /// Connects, and logs in if there is a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); nobody listens, or the login fails, with the address in front.
+    pub fn connect(&self, address: &Address) -> Result<Connection, Box<dyn Error>> {
+        let remote = address.into();
+        let connected = match self.load()? {
+            Some(auth) => Connection::connect(&remote, &auth),
+            None => Connection::connect_unauthenticated(&remote).map_err(Into::into),
+        };
+        Ok(connected.map_err(|error| format!("{address}: {}", explain(&error)))?)
     }
 }
 
