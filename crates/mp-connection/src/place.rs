@@ -43,15 +43,18 @@ pub(crate) fn connect(address: &Address, timeout: Option<Duration>) -> io::Resul
         (Address::Tcp(address), Some(timeout)) => {
             TcpStream::connect_timeout(address, timeout.max(SHORTEST)).map(OwnedFd::from)
         }
-        (Address::Unix(_) | Address::Abstract(_), _) => connect_unix(address),
+        (Address::Unix(_) | Address::Abstract(_), _) => connect_unix(address, SocketFlags::CLOEXEC),
     };
-    connected.map_err(|error| {
-        let hint = match (address, error.kind()) {
-            (Address::Unix(_), io::ErrorKind::ConnectionRefused) => STALE,
-            _ => "",
-        };
-        at(address, "connect to", error, hint)
-    })
+    connected.map_err(|error| not_connected(address, error))
+}
+
+/// Says where nobody listens.
+pub(crate) fn not_connected(address: &Address, error: io::Error) -> io::Error {
+    let hint = match (address, error.kind()) {
+        (Address::Unix(_), io::ErrorKind::ConnectionRefused) => STALE,
+        _ => "",
+    };
+    at(address, "connect to", error, hint)
 }
 
 /// The file of a Unix socket, removed when this is dropped, unless another has taken its place.
@@ -88,6 +91,19 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
+/// Whether nothing can be accepted for want of descriptors or memory, for now.
+pub(crate) fn is_exhausted(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
+    )
+}
+
+/// Whether nothing will ever be accepted. Other errors are of the connection that was to be taken, or of none.
+pub(crate) fn is_fatal(error: Errno) -> bool {
+    matches!(error, Errno::BADF | Errno::INVAL | Errno::NOTSOCK)
+}
+
 fn try_bind(address: &Address) -> io::Result<Bound> {
     if let Address::Tcp(address) = address {
         let listener = TcpListener::bind(address)?;
@@ -98,7 +114,7 @@ fn try_bind(address: &Address) -> io::Result<Bound> {
             file: None,
         });
     }
-    let socket = unix_socket()?;
+    let socket = unix_socket(SocketFlags::CLOEXEC)?;
     // For a socket without a name yet, this is what its file will have.
     let socket = File::from(socket);
     socket.set_permissions(Permissions::from_mode(PRIVATE))?;
@@ -116,8 +132,9 @@ fn try_bind(address: &Address) -> io::Result<Bound> {
     })
 }
 
-fn connect_unix(address: &Address) -> io::Result<OwnedFd> {
-    let socket = unix_socket()?;
+/// Connects to a listener at a Unix socket: without waiting for room in its queue, if the flags are for that.
+pub(crate) fn connect_unix(address: &Address, flags: SocketFlags) -> io::Result<OwnedFd> {
+    let socket = unix_socket(flags)?;
     let address = unix_address(address)?;
     loop {
         match connect_socket(&socket, &address) {
@@ -130,13 +147,8 @@ fn connect_unix(address: &Address) -> io::Result<OwnedFd> {
     }
 }
 
-fn unix_socket() -> io::Result<OwnedFd> {
-    let socket = socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    );
+fn unix_socket(flags: SocketFlags) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
     Ok(socket?)
 }
 
@@ -150,7 +162,7 @@ fn unix_address(address: &Address) -> io::Result<SocketAddrUnix> {
 }
 
 fn in_use(path: &Path) -> &'static str {
-    match connect_unix(&Address::Unix(path.into())) {
+    match connect_unix(&Address::Unix(path.into()), SocketFlags::CLOEXEC) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => STALE,
         _ => "",
     }
@@ -194,6 +206,11 @@ impl error::Error for Failed {
         Some(&self.error)
     }
 }
+
+/// How many peers may be logging in at a time.
+pub(crate) const MAX_PENDING: usize = 128;
+/// How long nothing is taken when there are no descriptors, or no memory.
+pub(crate) const REST: Duration = Duration::from_millis(100);
 
 const STALE: &str = "; the file was left behind by a listener that is gone, and can be removed";
 /// Who may connect to a Unix socket: its owner.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::io::{Errno, ioctl_fionbio};
+use rustix::io::ioctl_fionbio;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::connection::Connection;
@@ -13,7 +13,7 @@ use super::readiness::{Deadline, after, poll};
 use crate::address::Address;
 use crate::auth::Auth;
 use crate::error::{AcceptError, AuthError, Error};
-use crate::place::{self, SocketFile};
+use crate::place::{self, MAX_PENDING, REST, SocketFile, is_exhausted, is_fatal};
 
 /// Takes connections, and logs their peers in: Python's `Listener`.
 ///
@@ -274,19 +274,3 @@ struct Ready {
 fn has_passed(deadline: Deadline) -> bool {
     deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
-
-fn is_exhausted(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
-    )
-}
-
-/// The other errors are of the connection that was to be taken, or of none.
-fn is_fatal(error: Errno) -> bool {
-    matches!(error, Errno::BADF | Errno::INVAL | Errno::NOTSOCK)
-}
-
-const MAX_PENDING: usize = 128;
-/// How long nothing is taken when there are no descriptors, or no memory.
-const REST: Duration = Duration::from_millis(100);
