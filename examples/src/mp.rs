@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::io;
 use std::sync::Once;
 
-use mp_connection::{AuthError, Generation};
+use mp_connection::{AuthError, Generation, pickle};
 
 /// Logs the first peer that proved itself by HMAC-MD5, in this process, and no other.
 pub fn log_generation(peer: impl Display, generation: Generation) {
@@ -33,4 +33,15 @@ pub fn explain(error: &(dyn Error + 'static)) -> String {
         };
     }
     error.to_string()
+}
+
+/// What pickles may look like that are as long as this: one text or byte string fits.
+#[must_use]
+pub fn pickle_options(max_message_len: usize) -> pickle::Options {
+    let options = pickle::Options::default();
+    pickle::Options {
+        max_bytes: options.max_bytes.max(max_message_len),
+        max_memory: options.max_memory.max(max_message_len),
+        ..options
+    }
 }
