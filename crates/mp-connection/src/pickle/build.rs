@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use super::dict::{Dict, Set};
+use super::dict::{Dict, Keys, Set};
 use super::tree::{Node, NodeId, Raised, Tree};
-use super::{BigInt, Exception, Items, Value};
+use super::{BigInt, Exception, Value};
 
 /// Makes the value of a tree, without recursion. What is shared in the tree is shared in the value.
 pub(super) fn value(tree: &Tree<'_>) -> Value {
@@ -13,21 +13,25 @@ pub(super) fn value(tree: &Tree<'_>) -> Value {
 pub(super) fn value_at(tree: &Tree<'_>, id: NodeId) -> Value {
     let mut builder = Builder {
         tree,
-        slots: Vec::new(),
-        made: Vec::new(),
-        values: Vec::new(),
+        slots: tree.shared_slots(),
+        made: vec![None; tree.shared.len()],
+        finished: Vec::new(),
+        keys: Arc::default(),
+        key_ids: Vec::new(),
     };
-    builder.share();
-    builder.run(id)
+    builder.run(&[id])
 }
 
 struct Builder<'t, 'de> {
     tree: &'t Tree<'de>,
-    /// For each value of the tree that is shared, one more than its place in `made`; zero for others.
+    /// For each value of the tree that is shared, one more than its place in `made`.
     slots: Vec<u32>,
     made: Vec<Option<Value>>,
     /// Finished values whose container isn't.
-    values: Vec<Value>,
+    finished: Vec<Value>,
+    /// The keys of the last dict: often the next has the same.
+    keys: Arc<Keys>,
+    key_ids: Vec<NodeId>,
 }
 
 /// A container, and which of its parts is next.
@@ -38,125 +42,129 @@ struct Open<'t> {
 }
 
 impl<'t> Builder<'t, '_> {
-    fn share(&mut self) {
-        if self.tree.shared.is_empty() {
-            return;
-        }
-        self.slots = vec![0; self.tree.cells.len()];
-        for id in &self.tree.shared {
-            let slot = &mut self.slots[id.index()];
-            if *slot == 0 {
-                self.made.push(None);
-                *slot = self.made.len() as u32;
-            }
-        }
-    }
-
-    fn run(&mut self, root: NodeId) -> Value {
-        if let Some(value) = self.finished(root) {
-            return value;
-        }
+    fn run(&mut self, root: &'t [NodeId]) -> Value {
         let mut outer: Vec<Open<'t>> = Vec::new();
         let mut open = Open {
-            id: root,
-            parts: self.tree.parts(root),
+            id: root[0],
+            parts: root,
             next: 0,
         };
         loop {
             while let Some(&id) = open.parts.get(open.next) {
                 open.next += 1;
-                if let Some(value) = self.finished(id) {
-                    self.values.push(value);
+                let parts = self.tree.parts(id);
+                if self.is_leaf(id) {
+                    let value = self.leaf(id);
+                    self.finished.push(value);
+                } else if parts.iter().all(|&part| self.is_leaf(part)) {
+                    let value =
+                        self.container(id, parts.len(), |builder, at| builder.leaf(parts[at]));
+                    self.finished.push(value);
                 } else {
-                    let parts = self.tree.parts(id);
                     outer.push(std::mem::replace(&mut open, Open { id, parts, next: 0 }));
                 }
             }
-            let value = self.container(open.id);
-            self.keep(open.id, &value);
             let Some(next) = outer.pop() else {
-                return value;
+                return self.finished.pop().unwrap_or_default();
             };
-            self.values.push(value);
+            let start = self.finished.len() - open.parts.len();
+            let take =
+                |builder: &mut Self, at: usize| std::mem::take(&mut builder.finished[start + at]);
+            let value = self.container(open.id, open.parts.len(), take);
+            self.finished.truncate(start);
+            self.finished.push(value);
             open = next;
         }
     }
 
-    /// A value that has no parts, or was made before.
-    fn finished(&mut self, id: NodeId) -> Option<Value> {
-        let slot = self.slots.get(id.index()).copied().unwrap_or(0);
-        if slot != 0
-            && let Some(value) = &self.made[slot as usize - 1]
+    fn slot(&self, id: NodeId) -> Option<usize> {
+        (self.slots.get(id.index()).copied().unwrap_or(0) as usize).checked_sub(1)
+    }
+
+    /// Whether it has no parts, or was made before.
+    fn is_leaf(&self, id: NodeId) -> bool {
+        !self.tree.is_container(id) || self.slot(id).is_some_and(|slot| self.made[slot].is_some())
+    }
+
+    fn leaf(&mut self, id: NodeId) -> Value {
+        let slot = self.slot(id);
+        if let Some(slot) = slot
+            && let Some(value) = &self.made[slot]
         {
-            return Some(value.clone());
+            return value.clone();
         }
         let value = match self.tree.node(id) {
-            Node::None => Value::None,
             Node::Bool(value) => Value::Bool(value),
             Node::Int(value) => Value::Int(value),
             Node::BigInt(bytes) => Value::BigInt(Arc::new(BigInt::from_le_bytes(bytes))),
             Node::Float(value) => Value::Float(value),
-            Node::Str(text) => Value::Str(text.into()),
-            Node::OwnedStr(text) => Value::Str(text.into()),
-            Node::Bytes(bytes) => Value::Bytes(bytes.into()),
-            Node::OwnedBytes(bytes) => Value::Bytes(bytes.into()),
+            Node::Str(text) | Node::OwnedStr(text) => Value::Str(text.into()),
+            Node::Bytes(bytes) | Node::OwnedBytes(bytes) => Value::Bytes(bytes.into()),
             Node::ByteArray(bytes) => Value::ByteArray(bytes.into()),
-            _ => return None,
-        };
-        if slot != 0 {
-            self.made[slot as usize - 1] = Some(value.clone());
-        }
-        Some(value)
-    }
-
-    fn keep(&mut self, id: NodeId, value: &Value) {
-        if let Some(slot @ 1..) = self.slots.get(id.index()) {
-            self.made[*slot as usize - 1] = Some(value.clone());
-        }
-    }
-
-    /// Makes a container of its parts, which are the last finished values.
-    fn container(&mut self, id: NodeId) -> Value {
-        match self.tree.node(id) {
-            Node::List(parts) => Value::List(Arc::new(self.items(parts.len()))),
-            Node::Tuple(parts) => Value::Tuple(Arc::new(self.items(parts.len()))),
-            Node::Set(parts) => Value::Set(Arc::new(Set::from_unique(self.last(parts.len())))),
-            Node::FrozenSet(parts) => {
-                Value::FrozenSet(Arc::new(Set::from_unique(self.last(parts.len()))))
-            }
-            Node::Dict(parts) => Value::Dict(Arc::new(self.dict(parts.len()))),
-            Node::Exception(raised) => Value::Exception(Arc::new(self.exception(&raised))),
-            // The others have no parts.
+            // The others are containers.
             _ => Value::None,
-        }
-    }
-
-    fn last(&mut self, count: usize) -> Vec<Value> {
-        self.values.split_off(self.values.len() - count)
-    }
-
-    fn items(&mut self, count: usize) -> Items {
-        self.last(count).into()
-    }
-
-    fn dict(&mut self, count: usize) -> Dict {
-        let mut entries = Vec::with_capacity(count / 2);
-        let mut parts = self.values.drain(self.values.len() - count..);
-        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-            entries.push((key, value));
-        }
-        Dict::from_unique(entries)
-    }
-
-    fn exception(&mut self, raised: &Raised<'_>) -> Exception {
-        let attributes = match raised.attributes.and_then(|_| self.values.pop()) {
-            Some(Value::Dict(dict)) => dict,
-            _ => Arc::default(),
         };
-        let args = match self.values.pop() {
-            Some(Value::Tuple(items)) => items,
-            _ => Arc::default(),
-        };
-        Exception::from_parts(&raised.class.module, &raised.class.name, args, attributes)
+        if let Some(slot) = slot {
+            self.made[slot] = Some(value.clone());
+        }
+        value
     }
+
+    /// Makes a container of its parts.
+    fn container(
+        &mut self,
+        id: NodeId,
+        count: usize,
+        mut part: impl FnMut(&mut Self, usize) -> Value,
+    ) -> Value {
+        let value = match self.tree.node(id) {
+            Node::Dict(ids) => Value::Dict(Arc::new(self.dict(ids, part))),
+            Node::Exception(raised) => {
+                let parts = (part(self, 0), raised.attributes.map(|_| part(self, 1)));
+                Value::Exception(Arc::new(exception(&raised, parts)))
+            }
+            node => {
+                let items: Vec<Value> = (0..count).map(|at| part(self, at)).collect();
+                match node {
+                    Node::List(_) => Value::List(Arc::new(items.into())),
+                    Node::Tuple(_) => Value::Tuple(Arc::new(items.into())),
+                    Node::Set(_) => Value::Set(Arc::new(Set::from_keys(Keys::from_unique(items)))),
+                    Node::FrozenSet(_) => {
+                        Value::FrozenSet(Arc::new(Set::from_keys(Keys::from_unique(items))))
+                    }
+                    // The others have no parts.
+                    _ => Value::None,
+                }
+            }
+        };
+        if let Some(slot) = self.slot(id) {
+            self.made[slot] = Some(value.clone());
+        }
+        value
+    }
+
+    fn dict(&mut self, ids: &[NodeId], mut part: impl FnMut(&mut Self, usize) -> Value) -> Dict {
+        let key_ids = ids.iter().copied().step_by(2);
+        let count = ids.len() / 2;
+        if !self.key_ids.iter().copied().eq(key_ids.clone()) {
+            let keys = (0..count).map(|at| part(self, 2 * at)).collect();
+            self.keys = Arc::new(Keys::from_unique(keys));
+            self.key_ids.clear();
+            self.key_ids.extend(key_ids);
+        }
+        let values = (0..count).map(|at| part(self, 2 * at + 1)).collect();
+        Dict::from_parts(Arc::clone(&self.keys), values)
+    }
+}
+
+fn exception(raised: &Raised<'_>, parts: (Value, Option<Value>)) -> Exception {
+    let args = match parts.0 {
+        Value::Tuple(items) => items,
+        _ => Arc::default(),
+    };
+    let attributes = match parts.1 {
+        Some(Value::Dict(dict)) => dict,
+        _ => Arc::default(),
+    };
+    Exception::from_parts(&raised.class.module, &raised.class.name, args, attributes)
 }

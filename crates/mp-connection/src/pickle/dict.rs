@@ -1,5 +1,7 @@
 use std::fmt;
-use std::sync::OnceLock;
+use std::iter::Zip;
+use std::slice;
+use std::sync::{Arc, OnceLock};
 
 use super::items::release;
 use super::key::{Probe, Table, probe};
@@ -27,8 +29,10 @@ use super::{Value, show};
 /// ```
 #[derive(Clone, Default)]
 pub struct Dict {
-    entries: Vec<(Value, Value)>,
-    index: OnceLock<Box<Table>>,
+    /// Often those of another dict, too.
+    keys: Arc<Keys>,
+    /// One for each key.
+    values: Vec<Value>,
 }
 
 /// Different values, in the order of insertion: the keys of a [`Dict`].
@@ -45,9 +49,11 @@ pub struct Dict {
 /// ```
 #[derive(Clone, Default)]
 pub struct Set {
-    values: Vec<Value>,
-    index: OnceLock<Box<Table>>,
+    keys: Keys,
 }
+
+/// The keys and values of a [`Dict`].
+pub(super) type Entries<'a> = Zip<slice::Iter<'a, Value>, slice::Iter<'a, Value>>;
 
 /// How many keys are rather compared one by one.
 pub(super) const FEW: usize = 8;
@@ -55,29 +61,24 @@ pub(super) const FEW: usize = 8;
 impl Dict {
     /// An empty dict.
     #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            index: OnceLock::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// The keys are known to be different.
-    pub(super) const fn from_unique(entries: Vec<(Value, Value)>) -> Self {
-        Self {
-            entries,
-            index: OnceLock::new(),
-        }
+    /// There is a value for each key.
+    pub(super) const fn from_parts(keys: Arc<Keys>, values: Vec<Value>) -> Self {
+        Self { keys, values }
     }
 
     /// Sets the value of a key, and returns the one that it had. It stays where it was then, in the spelling that it
     /// had, as in Python.
     pub fn insert(&mut self, key: impl Into<Value>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
-        match note(&mut self.index, &self.entries, |entry| &entry.0, &key) {
-            Some(at) => Some(std::mem::replace(&mut self.entries[at].1, value)),
+        match self.keys.find_value(&key) {
+            Some(at) => Some(std::mem::replace(&mut self.values[at], value)),
             None => {
-                self.entries.push((key, value));
+                Arc::make_mut(&mut self.keys).push(key);
+                self.values.push(value);
                 None
             }
         }
@@ -86,99 +87,22 @@ impl Dict {
     /// The value of a key that is text.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        let at = find(
-            &self.index,
-            &self.entries,
-            |entry| &entry.0,
-            &Probe::Str(key),
-        )?;
-        Some(&self.entries[at].1)
+        self.keys.find(&Probe::Str(key)).map(|at| &self.values[at])
     }
 
     /// The value of a key.
     #[must_use]
     pub fn get_value(&self, key: &Value) -> Option<&Value> {
-        let (_, value) = self.entry(key)?;
-        Some(value)
+        self.keys.find_value(key).map(|at| &self.values[at])
     }
 
     /// A key as it is in here, and its value.
     pub(super) fn entry(&self, key: &Value) -> Option<(&Value, &Value)> {
-        let key = probe(key).ok()?;
-        let at = find(&self.index, &self.entries, |entry| &entry.0, &key)?;
-        let (key, value) = &self.entries[at];
-        Some((key, value))
+        let at = self.keys.find_value(key)?;
+        Some((&self.keys.list[at], &self.values[at]))
     }
 
     /// How many keys there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Keys and values in their order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + DoubleEndedIterator {
-        self.entries.iter().map(|(key, value)| (key, value))
-    }
-
-    /// The same as a slice.
-    pub(super) fn entries(&self) -> &[(Value, Value)] {
-        &self.entries
-    }
-
-    /// All keys and values, to be dropped without recursion.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Value> {
-        self.entries.drain(..).flat_map(|(key, value)| [key, value])
-    }
-}
-
-impl Set {
-    /// An empty set.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            values: Vec::new(),
-            index: OnceLock::new(),
-        }
-    }
-
-    /// The values are known to be different.
-    pub(super) const fn from_unique(values: Vec<Value>) -> Self {
-        Self {
-            values,
-            index: OnceLock::new(),
-        }
-    }
-
-    /// Adds a value, and says whether it wasn't there yet.
-    pub fn insert(&mut self, value: impl Into<Value>) -> bool {
-        let value = value.into();
-        let is_new = note(&mut self.index, &self.values, |value| value, &value).is_none();
-        if is_new {
-            self.values.push(value);
-        }
-        is_new
-    }
-
-    /// Whether it has this value.
-    #[must_use]
-    pub fn contains(&self, value: &Value) -> bool {
-        self.value(value).is_some()
-    }
-
-    /// A value as it is in here.
-    pub(super) fn value(&self, value: &Value) -> Option<&Value> {
-        let value = probe(value).ok()?;
-        find(&self.index, &self.values, |value| value, &value).map(|at| &self.values[at])
-    }
-
-    /// How many values there are.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.values.len()
@@ -190,68 +114,136 @@ impl Set {
         self.values.is_empty()
     }
 
+    /// Keys and values in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + DoubleEndedIterator {
+        self.entries()
+    }
+
+    /// The same by the name of its type.
+    pub(super) fn entries(&self) -> Entries<'_> {
+        self.keys.list.iter().zip(&self.values)
+    }
+
+    /// All keys and values, to be dropped without recursion.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Value> {
+        let keys = Arc::get_mut(&mut self.keys).map(|keys| std::mem::take(&mut keys.list));
+        keys.unwrap_or_default()
+            .into_iter()
+            .chain(self.values.drain(..))
+    }
+}
+
+impl Set {
+    /// An empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) const fn from_keys(keys: Keys) -> Self {
+        Self { keys }
+    }
+
+    /// Adds a value, and says whether it wasn't there yet.
+    pub fn insert(&mut self, value: impl Into<Value>) -> bool {
+        let value = value.into();
+        let is_new = self.keys.find_value(&value).is_none();
+        if is_new {
+            self.keys.push(value);
+        }
+        is_new
+    }
+
+    /// Whether it has this value.
+    #[must_use]
+    pub fn contains(&self, value: &Value) -> bool {
+        self.keys.find_value(value).is_some()
+    }
+
+    /// A value as it is in here.
+    pub(super) fn value(&self, value: &Value) -> Option<&Value> {
+        self.keys.find_value(value).map(|at| &self.keys.list[at])
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.keys.list.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.keys.list.is_empty()
+    }
+
     /// The values in their order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Value> {
-        self.values.iter()
+    pub fn iter(&self) -> slice::Iter<'_, Value> {
+        self.keys.list.iter()
     }
 
     pub(super) fn get_index(&self, at: usize) -> Option<&Value> {
-        self.values.get(at)
+        self.keys.list.get(at)
     }
 
     /// All values, to be dropped without recursion.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Value> {
-        self.values.drain(..)
+        self.keys.list.drain(..)
     }
 }
 
-/// Where the key is.
-fn find<E>(
-    index: &OnceLock<Box<Table>>,
-    entries: &[E],
-    key_of: impl Fn(&E) -> &Value,
-    key: &Probe<'_>,
-) -> Option<usize> {
-    let is_same = |at: usize| probe(key_of(&entries[at])).is_ok_and(|other| other == *key);
-    if entries.len() <= FEW {
-        return (0..entries.len()).find(|&at| is_same(at));
-    }
-    index
-        .get_or_init(|| Box::new(table(entries, &key_of)))
-        .find(key.hash(), is_same)
+/// Different keys, with an index if they are many and were looked for.
+#[derive(Clone, Default)]
+pub(super) struct Keys {
+    list: Vec<Value>,
+    index: OnceLock<Box<Table>>,
 }
 
-/// Where the key is; if nowhere, it is noted in the index as the next.
-fn note<E>(
-    index: &mut OnceLock<Box<Table>>,
-    entries: &[E],
-    key_of: impl Fn(&E) -> &Value,
-    key: &Value,
-) -> Option<usize> {
-    let key = probe(key);
-    if let Ok(key) = &key
-        && let Some(at) = find(index, entries, &key_of, key)
-    {
-        return Some(at);
-    }
-    if let Some(table) = index.get_mut() {
-        match key {
-            Ok(key) => drop(table.insert(key.hash(), |_| false)),
-            Err(_) => table.skip(),
+impl Keys {
+    /// The keys are known to be different.
+    pub(super) const fn from_unique(list: Vec<Value>) -> Self {
+        Self {
+            list,
+            index: OnceLock::new(),
         }
     }
-    None
+
+    fn find_value(&self, key: &Value) -> Option<usize> {
+        self.find(&probe(key).ok()?)
+    }
+
+    fn find(&self, key: &Probe<'_>) -> Option<usize> {
+        let is_same = |at: usize| probe(&self.list[at]).is_ok_and(|other| other == *key);
+        if self.list.len() <= FEW {
+            return (0..self.list.len()).find(|&at| is_same(at));
+        }
+        let index = self.index.get_or_init(|| {
+            let mut table = Table::with_capacity(self.list.len());
+            self.list.iter().for_each(|key| note(&mut table, key));
+            Box::new(table)
+        });
+        index.find(key.hash(), is_same)
+    }
+
+    fn into_list(mut self) -> Vec<Value> {
+        std::mem::take(&mut self.list)
+    }
+
+    /// Adds a key that isn't there.
+    fn push(&mut self, key: Value) {
+        if let Some(table) = self.index.get_mut() {
+            note(table, &key);
+        }
+        self.list.push(key);
+    }
 }
 
-fn table<E>(entries: &[E], key_of: impl Fn(&E) -> &Value) -> Table {
-    let mut table = Table::with_capacity(entries.len());
-    for entry in entries {
-        match probe(key_of(entry)) {
-            Ok(key) => drop(table.insert(key.hash(), |_| false)),
-            Err(_) => table.skip(),
-        }
+/// Notes the next key of an index, which isn't there yet.
+fn note(table: &mut Table, key: &Value) {
+    match probe(key) {
+        Ok(key) => drop(table.insert(key.hash(), |_| false)),
+        Err(_) => table.skip(),
     }
-    table
 }
 
 impl PartialEq for Dict {
@@ -293,7 +285,9 @@ impl IntoIterator for Dict {
     type IntoIter = std::vec::IntoIter<(Value, Value)>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        std::mem::take(&mut self.entries).into_iter()
+        let keys = Arc::unwrap_or_clone(std::mem::take(&mut self.keys)).into_list();
+        let values = std::mem::take(&mut self.values);
+        keys.into_iter().zip(values).collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -315,7 +309,7 @@ impl<T: Into<Value>> Extend<T> for Set {
 
 impl<'a> IntoIterator for &'a Set {
     type Item = &'a Value;
-    type IntoIter = std::slice::Iter<'a, Value>;
+    type IntoIter = slice::Iter<'a, Value>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -327,7 +321,7 @@ impl IntoIterator for Set {
     type IntoIter = std::vec::IntoIter<Value>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        std::mem::take(&mut self.values).into_iter()
+        std::mem::take(&mut self.keys).into_list().into_iter()
     }
 }
 
@@ -359,12 +353,16 @@ impl fmt::Debug for Set {
 
 impl Drop for Dict {
     fn drop(&mut self) {
-        release(self.take());
+        if self.values.iter().any(Value::is_nested) {
+            release(self.values.drain(..));
+        }
     }
 }
 
-impl Drop for Set {
+impl Drop for Keys {
     fn drop(&mut self) {
-        release(self.take());
+        if self.list.iter().any(Value::is_nested) {
+            release(self.list.drain(..));
+        }
     }
 }

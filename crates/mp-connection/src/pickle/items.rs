@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -67,12 +68,34 @@ impl std::fmt::Debug for Items {
 
 impl Drop for Items {
     fn drop(&mut self) {
-        release(self.0.drain(..));
+        if self.0.iter().any(Value::is_nested) {
+            release(self.0.drain(..));
+        }
+    }
+}
+
+thread_local! {
+    /// How many containers are being dropped around the one that is.
+    static LEVELS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many levels are dropped by recursion, which is fastest.
+const MAX_LEVELS: usize = 32;
+
+/// Drops values, however deep they are.
+pub(super) fn release(values: impl Iterator<Item = Value>) {
+    let levels = LEVELS.get();
+    if levels < MAX_LEVELS {
+        LEVELS.set(levels + 1);
+        values.for_each(drop);
+        LEVELS.set(levels);
+    } else {
+        release_flat(values);
     }
 }
 
 /// Drops values without recursion: what they contain, if nobody else has it, is put beside them first.
-pub(super) fn release(values: impl Iterator<Item = Value>) {
+fn release_flat(values: impl Iterator<Item = Value>) {
     let mut pending: Vec<Value> = values.filter(Value::is_nested).collect();
     while let Some(value) = pending.pop() {
         match value {
@@ -93,7 +116,7 @@ pub(super) fn release(values: impl Iterator<Item = Value>) {
             }
             Value::Exception(exception) => {
                 if let Some(exception) = Arc::into_inner(exception) {
-                    pending.extend(exception.into_values().filter(Value::is_nested));
+                    pending.extend(exception.into_values());
                 }
             }
             _ => {}

@@ -14,11 +14,14 @@ mod spelled;
 /// Reads a pickle and sees to it that it is data within the limits.
 pub(crate) fn read<'de>(pickle: &'de [u8], options: &Options) -> Result<Tree<'de>, Error> {
     let mut reader = Reader::new(pickle, options);
-    reader.run()?;
+    reader.run().map_err(|fault| *fault)?;
     let mut tree = reader.tree;
-    check::check(&mut tree, options)?;
+    check::check(&mut tree, options).map_err(|fault| *fault)?;
     Ok(tree)
 }
+
+/// An error on its way out: in one word, since every instruction could have one.
+type Fault = Box<Error>;
 
 /// Python's stack machine, whose values are numbers: nothing is made but the cells of a tree.
 ///
@@ -37,6 +40,7 @@ struct Reader<'de, 'o> {
     /// How many values were pushed, those from the memo included.
     pushed: usize,
     max_pushed: usize,
+    /// How much of it may still be taken.
     memory: usize,
 }
 
@@ -56,6 +60,10 @@ const MENTION: usize = size_of::<NodeId>() + size_of::<super::Value>();
 const HEAP: usize = 32;
 /// What a container costs beside what it contains.
 const CONTAINER: usize = 64;
+/// What a dict costs: it has its keys beside.
+const DICT: usize = 160;
+/// What an exception costs: it has arguments and attributes beside.
+const EXCEPTION: usize = 256;
 /// Room for what two levels of nesting may have open in protocol 0: the tuple of arguments, and the list in there.
 const MAX_MARKS: usize = 2 * Options::MAX_DEPTH;
 
@@ -71,11 +79,11 @@ impl<'de, 'o> Reader<'de, 'o> {
             memo: Vec::new(),
             pushed: 0,
             max_pushed: options.max_values.min(1 << 31),
-            memory: 0,
+            memory: options.max_memory,
         }
     }
 
-    fn run(&mut self) -> Result<(), Error> {
+    fn run(&mut self) -> Result<(), Fault> {
         loop {
             let opcode = self.input.opcode()?;
             match opcode {
@@ -161,7 +169,7 @@ impl<'de, 'o> Reader<'de, 'o> {
                 opcode::DUP => {
                     let id = self.top()?;
                     self.tree.shared.push(id);
-                    self.mention(id)?;
+                    self.mention(id, 0)?;
                 }
 
                 opcode::EMPTY_TUPLE => self.container(Cell::Tuple(Links::default()))?,
@@ -179,12 +187,12 @@ impl<'de, 'o> Reader<'de, 'o> {
                     let links = self.gather(from)?;
                     self.container(Cell::List(links))?;
                 }
-                opcode::EMPTY_DICT => self.container(Cell::Dict(Links::default()))?,
+                opcode::EMPTY_DICT => self.push_with(Cell::Dict(Links::default()), DICT)?,
                 opcode::DICT => {
                     let from = self.unmark()?;
                     self.even(from)?;
                     let links = self.gather(from)?;
-                    self.container(Cell::Dict(links))?;
+                    self.push_with(Cell::Dict(links), DICT)?;
                 }
                 opcode::EMPTY_SET => self.container(Cell::Set(Links::default()))?,
                 opcode::FROZENSET => {
@@ -194,20 +202,20 @@ impl<'de, 'o> Reader<'de, 'o> {
                 }
                 opcode::APPEND => {
                     let from = self.behind(1)?;
-                    self.extend(from)?;
+                    self.extend(from, opcode)?;
                 }
                 opcode::SETITEM => {
                     let from = self.behind(2)?;
-                    self.extend(from)?;
+                    self.extend(from, opcode)?;
                 }
                 opcode::APPENDS | opcode::ADDITEMS => {
                     let from = self.unmark()?;
-                    self.extend(from)?;
+                    self.extend(from, opcode)?;
                 }
                 opcode::SETITEMS => {
                     let from = self.unmark()?;
                     self.even(from)?;
-                    self.extend(from)?;
+                    self.extend(from, opcode)?;
                 }
 
                 opcode::BINGET => {
@@ -241,10 +249,10 @@ impl<'de, 'o> Reader<'de, 'o> {
                 opcode::REDUCE => self.reduce()?,
                 opcode::BUILD => self.build()?,
                 _ => {
-                    return Err(Error::Opcode {
+                    return Err(Fault::from(Error::Opcode {
                         offset: self.offset(),
                         opcode,
-                    });
+                    }));
                 }
             }
         }
@@ -254,93 +262,110 @@ impl<'de, 'o> Reader<'de, 'o> {
         self.input.offset()
     }
 
-    fn misuse(&self) -> Error {
-        Error::Misuse {
+    fn misuse(&self) -> Fault {
+        Fault::from(Error::Misuse {
             offset: self.offset(),
             opcode: self.input.last_opcode(),
-        }
+        })
     }
 
-    fn underflow(&self) -> Error {
-        Error::Underflow {
+    fn underflow(&self) -> Fault {
+        Fault::from(Error::Underflow {
             offset: self.offset(),
-        }
+        })
     }
 
-    fn protocol(&mut self) -> Result<(), Error> {
+    fn protocol(&mut self) -> Result<(), Fault> {
         let offset = self.offset();
         let [version] = self.input.array()?;
         if offset != 0 {
-            return Err(Error::Opcode {
+            return Err(Fault::from(Error::Opcode {
                 offset,
                 opcode: opcode::PROTO,
-            });
+            }));
         }
         if version > 5 {
-            return Err(Error::Protocol { version });
+            return Err(Fault::from(Error::Protocol { version }));
         }
         Ok(())
     }
 
-    fn stop(&mut self) -> Result<(), Error> {
+    fn stop(&mut self) -> Result<(), Fault> {
         self.tree.root = self.pop()?;
         let count = self.stack.len() + self.marks.len();
         if count != 0 {
-            return Err(Error::LeftOver { count });
+            return Err(Fault::from(Error::LeftOver { count }));
         }
         self.input.finish()
     }
 
     /// Adds a value that has no memory of its own.
     #[inline]
-    fn push(&mut self, cell: Cell<'de>) -> Result<(), Error> {
+    fn push(&mut self, cell: Cell<'de>) -> Result<(), Fault> {
+        self.push_with(cell, 0)
+    }
+
+    /// Adds a text, a byte string or a long integer.
+    #[inline]
+    fn push_heap(&mut self, cell: Cell<'de>, len: usize) -> Result<(), Fault> {
+        self.push_with(cell, HEAP + len)
+    }
+
+    #[inline]
+    fn container(&mut self, cell: Cell<'de>) -> Result<(), Fault> {
+        self.push_with(cell, CONTAINER)
+    }
+
+    #[inline]
+    fn push_with(&mut self, cell: Cell<'de>, memory: usize) -> Result<(), Fault> {
         let id = NodeId(self.tree.cells.len() as u32);
         self.tree.cells.push(cell);
-        self.reserve(CELL)?;
-        self.mention(id)
-    }
-
-    fn push_heap(&mut self, cell: Cell<'de>, len: usize) -> Result<(), Error> {
-        self.reserve(HEAP + len)?;
-        self.push(cell)
-    }
-
-    fn container(&mut self, cell: Cell<'de>) -> Result<(), Error> {
-        self.reserve(CONTAINER)?;
-        self.push(cell)
+        self.mention(id, CELL + memory)
     }
 
     #[inline]
-    fn mention(&mut self, id: NodeId) -> Result<(), Error> {
-        if self.pushed == self.max_pushed {
-            return Err(Error::TooLarge {
-                what: Limit::Values,
-                limit: self.max_pushed,
-            });
-        }
+    fn mention(&mut self, id: NodeId, memory: usize) -> Result<(), Fault> {
         self.pushed += 1;
+        if self.pushed > self.max_pushed {
+            return Err(self.too_many());
+        }
         self.stack.push(id);
-        self.reserve(MENTION)
+        self.reserve(MENTION + memory)
     }
 
     #[inline]
-    fn reserve(&mut self, bytes: usize) -> Result<(), Error> {
-        self.memory = self.memory.saturating_add(bytes);
-        if self.memory > self.options.max_memory {
-            return Err(Error::TooLarge {
-                what: Limit::Memory,
-                limit: self.options.max_memory,
-            });
+    fn reserve(&mut self, bytes: usize) -> Result<(), Fault> {
+        match self.memory.checked_sub(bytes) {
+            Some(left) => self.memory = left,
+            None => return Err(self.too_large()),
         }
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<(), Error> {
+    #[cold]
+    fn too_many(&self) -> Fault {
+        let limit = self.max_pushed;
+        Fault::from(Error::TooLarge {
+            what: Limit::Values,
+            limit,
+        })
+    }
+
+    #[cold]
+    fn too_large(&self) -> Fault {
+        let limit = self.options.max_memory;
+        Fault::from(Error::TooLarge {
+            what: Limit::Memory,
+            limit,
+        })
+    }
+
+    fn mark(&mut self) -> Result<(), Fault> {
         if self.marks.len() == MAX_MARKS {
-            return Err(Error::TooLarge {
+            return Err(Fault::from(Error::TooLarge {
                 what: Limit::Depth,
                 limit: self.options.depth(),
-            });
+            }));
         }
         self.fence = self.stack.len();
         self.marks.push(self.fence as u32);
@@ -348,25 +373,25 @@ impl<'de, 'o> Reader<'de, 'o> {
     }
 
     /// Takes the last mark away, and says how long the stack was then.
-    fn unmark(&mut self) -> Result<usize, Error> {
+    fn unmark(&mut self) -> Result<usize, Fault> {
         let from = self.marks.pop().ok_or_else(|| self.underflow())?;
         self.fence = self.marks.last().map_or(0, |&mark| mark as usize);
         Ok(from as usize)
     }
 
-    fn top(&self) -> Result<NodeId, Error> {
+    fn top(&self) -> Result<NodeId, Fault> {
         let at = self.behind(1)?;
         Ok(self.stack[at])
     }
 
-    fn pop(&mut self) -> Result<NodeId, Error> {
+    fn pop(&mut self) -> Result<NodeId, Fault> {
         let id = self.top()?;
         self.stack.pop();
         Ok(id)
     }
 
     /// Python has marks on the same stack, so that this takes one away if it is what is on top.
-    fn pop_or_unmark(&mut self) -> Result<(), Error> {
+    fn pop_or_unmark(&mut self) -> Result<(), Fault> {
         if !self.marks.is_empty() && self.stack.len() == self.fence {
             self.unmark().map(drop)
         } else {
@@ -375,28 +400,28 @@ impl<'de, 'o> Reader<'de, 'o> {
     }
 
     /// Where on the stack the last `count` values begin.
-    fn behind(&self, count: usize) -> Result<usize, Error> {
+    fn behind(&self, count: usize) -> Result<usize, Fault> {
         if self.stack.len() - self.fence < count {
             return Err(self.underflow());
         }
         Ok(self.stack.len() - count)
     }
 
-    fn even(&self, from: usize) -> Result<(), Error> {
+    fn even(&self, from: usize) -> Result<(), Fault> {
         if !(self.stack.len() - from).is_multiple_of(2) {
             return Err(self.misuse());
         }
         Ok(())
     }
 
-    fn tuple(&mut self, len: usize) -> Result<(), Error> {
+    fn tuple(&mut self, len: usize) -> Result<(), Fault> {
         let from = self.behind(len)?;
         let links = self.gather(from)?;
         self.container(Cell::Tuple(links))
     }
 
     /// Makes what is on the stack from there the contents of a new container.
-    fn gather(&mut self, from: usize) -> Result<Links, Error> {
+    fn gather(&mut self, from: usize) -> Result<Links, Fault> {
         let start = self.link_end(self.stack.len() - from)?;
         let len = (self.stack.len() - from) as u32;
         self.tree.links.extend_from_slice(&self.stack[from..]);
@@ -409,22 +434,23 @@ impl<'de, 'o> Reader<'de, 'o> {
     }
 
     /// Where the next links come, if there is room for so many.
-    fn link_end(&self, count: usize) -> Result<u32, Error> {
+    fn link_end(&self, count: usize) -> Result<u32, Fault> {
         u32::try_from(self.tree.links.len() + count)
             .map(|end| end - count as u32)
-            .map_err(|_| Error::TooLarge {
-                what: Limit::Values,
-                limit: self.max_pushed,
+            .map_err(|_| {
+                Fault::from(Error::TooLarge {
+                    what: Limit::Values,
+                    limit: self.max_pushed,
+                })
             })
     }
 
     /// Adds what is on the stack from there to the container in front of it.
-    fn extend(&mut self, from: usize) -> Result<(), Error> {
+    fn extend(&mut self, from: usize, opcode: u8) -> Result<(), Fault> {
         if from <= self.fence {
             return Err(self.underflow());
         }
         let id = self.stack[from - 1];
-        let opcode = self.input.last_opcode();
         let cell = match (self.tree.cells[id.index()], opcode) {
             (Cell::List(links), opcode::APPEND | opcode::APPENDS) => {
                 Cell::List(self.grow(links, from)?)
@@ -440,7 +466,7 @@ impl<'de, 'o> Reader<'de, 'o> {
     }
 
     /// Contents grow where they are if they can, else they move to where is twice the room.
-    fn grow(&mut self, mut links: Links, from: usize) -> Result<Links, Error> {
+    fn grow(&mut self, mut links: Links, from: usize) -> Result<Links, Fault> {
         if links.len == 0 {
             return self.gather(from);
         }
@@ -474,34 +500,34 @@ impl<'de, 'o> Reader<'de, 'o> {
         Ok(links)
     }
 
-    fn get(&mut self, index: u64) -> Result<(), Error> {
+    fn get(&mut self, index: u64) -> Result<(), Fault> {
         let noted = usize::try_from(index)
             .ok()
             .and_then(|index| self.memo.get_mut(index))
             .filter(|noted| noted.id != NodeId::NONE);
         let Some(noted) = noted else {
-            return Err(Error::Memo {
+            return Err(Fault::from(Error::Memo {
                 offset: self.offset(),
                 index,
-            });
+            }));
         };
         if !noted.is_used {
             noted.is_used = true;
             self.tree.shared.push(noted.id);
         }
         let id = noted.id;
-        self.mention(id)
+        self.mention(id, 0)
     }
 
     /// Python numbers what it notes, and notes no value twice: a number beyond how many values came isn't from Python.
     /// So the memo is no longer than that.
-    fn put(&mut self, index: u64) -> Result<(), Error> {
+    fn put(&mut self, index: u64) -> Result<(), Fault> {
         let id = self.top()?;
         if index > self.pushed as u64 {
-            return Err(Error::Memo {
+            return Err(Fault::from(Error::Memo {
                 offset: self.offset(),
                 index,
-            });
+            }));
         }
         let index = index as usize;
         if index >= self.memo.len() {
@@ -515,7 +541,7 @@ impl<'de, 'o> Reader<'de, 'o> {
         Ok(())
     }
 
-    fn long(&mut self, bytes: &'de [u8]) -> Result<(), Error> {
+    fn long(&mut self, bytes: &'de [u8]) -> Result<(), Fault> {
         let bytes = super::int::shortest(bytes);
         match super::int::to_i64(bytes) {
             Some(value) => self.push(Cell::Int(value)),
@@ -523,26 +549,26 @@ impl<'de, 'o> Reader<'de, 'o> {
         }
     }
 
-    fn text(&mut self, bytes: &'de [u8]) -> Result<(), Error> {
+    fn text(&mut self, bytes: &'de [u8]) -> Result<(), Fault> {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.push_heap(Cell::Str(text), bytes.len()),
             Err(error) => {
                 let offset = self.offset();
                 let rest = &bytes[error.valid_up_to()..];
                 Err(match rest {
-                    [0xed, 0xa0..=0xbf, ..] => Error::Surrogate { offset },
-                    _ => Error::Text { offset },
+                    [0xed, 0xa0..=0xbf, ..] => Fault::from(Error::Surrogate { offset }),
+                    _ => Fault::from(Error::Text { offset }),
                 })
             }
         }
     }
 
     /// A byte string of Python 2, which Python 3 takes for text, too.
-    fn ascii(&mut self, bytes: &'de [u8]) -> Result<(), Error> {
+    fn ascii(&mut self, bytes: &'de [u8]) -> Result<(), Fault> {
         if !bytes.is_ascii() {
-            return Err(Error::Text {
+            return Err(Fault::from(Error::Text {
                 offset: self.offset(),
-            });
+            }));
         }
         self.text(bytes)
     }

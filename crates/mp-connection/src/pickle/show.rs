@@ -65,10 +65,11 @@ fn one<'a>(value: &'a Value, pending: &mut Vec<Step<'a>>, f: &mut Formatter<'_>)
         Value::BigInt(value) => return write!(f, "{value}"),
         Value::Float(value) => return float(*value, f),
         Value::Str(text) => return str(text, f),
-        Value::Bytes(value) => return bytes(value, f),
+        Value::Bytes(value) => return bytes(value, false, f),
         Value::ByteArray(value) => {
             f.write_str("bytearray(")?;
-            bytes(value, f)?;
+            // Python escapes apostrophes in there even where it needn't.
+            bytes(value, true, f)?;
             return f.write_char(')');
         }
         Value::List(items) => add_items("[", items.iter(), "]", pending),
@@ -191,7 +192,7 @@ fn is_printable(letter: char) -> bool {
     is_shown && !letter.is_whitespace()
 }
 
-fn bytes(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
+fn bytes(bytes: &[u8], escapes_all: bool, f: &mut Formatter<'_>) -> fmt::Result {
     let has = |quote: u8| bytes.contains(&quote);
     let quote = if has(b'\'') && !has(b'"') {
         b'"'
@@ -205,7 +206,9 @@ fn bytes(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
             b'\n' => f.write_str("\\n")?,
             b'\r' => f.write_str("\\r")?,
             b'\t' => f.write_str("\\t")?,
-            _ if byte == quote => write!(f, "\\{}", char::from(byte))?,
+            _ if byte == quote || (byte == b'\'' && escapes_all) => {
+                write!(f, "\\{}", char::from(byte))?
+            }
             b' '..=b'~' => f.write_char(byte.into())?,
             _ => write!(f, "\\x{byte:02x}")?,
         }

@@ -166,6 +166,30 @@ impl<'de> Tree<'de> {
         }
     }
 
+    /// For each value that is shared, one more than its last place in `shared`; zero for others. Nothing if none is.
+    pub(super) fn shared_slots(&self) -> Vec<u32> {
+        let mut slots = Vec::new();
+        if !self.shared.is_empty() {
+            slots.resize(self.cells.len(), 0);
+            for (id, slot) in self.shared.iter().zip(1..) {
+                slots[id.index()] = slot;
+            }
+        }
+        slots
+    }
+
+    pub(super) fn is_container(&self, id: NodeId) -> bool {
+        matches!(
+            self.cells[id.index()],
+            Cell::List(_)
+                | Cell::Tuple(_)
+                | Cell::Dict(_)
+                | Cell::Set(_)
+                | Cell::FrozenSet(_)
+                | Cell::Exception { .. }
+        )
+    }
+
     /// What a container contains: for an exception its arguments and attributes.
     pub(super) fn parts(&self, id: NodeId) -> &[NodeId] {
         match self.cells[id.index()] {

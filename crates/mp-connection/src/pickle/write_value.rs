@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
+use super::dict::Entries;
 use super::writer::{Left, Opened, Shape, Writer};
 use super::{Dict, Error, Exception, Items, Options, Set, Value};
 
@@ -111,7 +112,7 @@ struct Open<'v> {
 /// What is still to be written of a container.
 enum Parts<'v> {
     Items(Opened, slice::Iter<'v, Value>),
-    Pairs(Opened, slice::Iter<'v, (Value, Value)>, Option<&'v Value>),
+    Pairs(Opened, Entries<'v>, Option<&'v Value>),
     Exception(&'v Exception, Step),
 }
 
@@ -235,7 +236,7 @@ impl<'v> Walk<'v, '_, '_> {
     fn dict(&mut self, dict: &'v Arc<Dict>) -> Result<(), Error> {
         let place = place(dict, Kind::Container);
         self.container(place, Shape::Dict, dict.len(), |opened| {
-            Parts::Pairs(opened, dict.entries().iter(), None)
+            Parts::Pairs(opened, dict.entries(), None)
         })
     }
 

@@ -152,7 +152,8 @@ impl<'de> Visitor<'de> for Reader {
             dict.insert(key, map.next_value_seed(inside)?);
         }
         if matches!(self.form, Form::Newtype | Form::Readable)
-            && let [(Value::Str(key), value)] = dict.entries()
+            && dict.len() == 1
+            && let Some((Value::Str(key), value)) = dict.iter().next()
             && let Some(name) = key.strip_prefix('$')
         {
             return Ok(words::meaning(name, value.clone()));

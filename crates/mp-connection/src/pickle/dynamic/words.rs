@@ -33,11 +33,12 @@ fn pair(value: &Value) -> Option<(Value, Value)> {
 }
 
 /// Whether a dict can stand as it is.
-pub(super) fn is_object(entries: &[(Value, Value)]) -> bool {
-    match entries {
-        [(Value::Str(key), _)] => !key.starts_with('$'),
-        entries => entries.iter().all(|(key, _)| key.as_str().is_some()),
-    }
+pub(super) fn is_object(dict: &Dict) -> bool {
+    let is_alone = dict.len() == 1;
+    dict.iter().all(|(key, _)| {
+        key.as_str()
+            .is_some_and(|key| !(is_alone && key.starts_with('$')))
+    })
 }
 
 /// Names a number that isn't finite.

@@ -2,7 +2,7 @@ use serde::ser::{Error, SerializeMap, SerializeTupleVariant};
 use serde::{Serialize, Serializer};
 
 use super::{MAX_LEVELS, base64, words};
-use crate::pickle::{BigInt, Exception, Value, tagged};
+use crate::pickle::{BigInt, Dict, Exception, Value, tagged};
 
 /// In [`to_pickle`](crate::pickle::to_pickle) the value arrives in Python as it is, but what is shared in it comes as
 /// often as it is mentioned. [`Value::to_pickle`] keeps that.
@@ -38,7 +38,7 @@ enum Content<'v> {
     Digits(&'v BigInt),
     Bytes(&'v [u8]),
     List(&'v [Value]),
-    Map(&'v [(Value, Value)]),
+    Map(&'v Dict),
     Exception(&'v Exception),
 }
 
@@ -52,7 +52,7 @@ impl<'v> At<'v> {
             Value::Str(text) => (None, Content::Text(text)),
             Value::Bytes(bytes) => (None, Content::Bytes(bytes)),
             Value::List(items) => (None, Content::List(items)),
-            Value::Dict(dict) => (None, Content::Map(dict.entries())),
+            Value::Dict(dict) => (None, Content::Map(dict)),
             Value::BigInt(number) => (Some("int"), Content::Digits(number)),
             Value::ByteArray(bytes) => (Some("bytearray"), Content::Bytes(bytes)),
             Value::Tuple(items) => (Some("tuple"), Content::List(items)),
@@ -193,7 +193,7 @@ impl Serialize for List<'_> {
     }
 }
 
-struct Map<'v>(&'v [(Value, Value)], usize);
+struct Map<'v>(&'v Dict, usize);
 
 impl Serialize for Map<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -202,7 +202,7 @@ impl Serialize for Map<'_> {
 }
 
 /// A dict as a list of pairs.
-struct Pairs<'v>(&'v [(Value, Value)], usize);
+struct Pairs<'v>(&'v Dict, usize);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -210,10 +210,7 @@ impl Serialize for Pairs<'_> {
     }
 }
 
-fn pairs<'v>(
-    entries: &'v [(Value, Value)],
-    levels: usize,
-) -> impl ExactSizeIterator<Item = (At<'v>, At<'v>)> {
+fn pairs<'v>(entries: &'v Dict, levels: usize) -> impl ExactSizeIterator<Item = (At<'v>, At<'v>)> {
     entries
         .iter()
         .map(move |(key, value)| (At::new(key, levels), At::new(value, levels)))
@@ -247,7 +244,7 @@ impl Serialize for Parts<'_> {
         if !attributes.is_empty() {
             map.serialize_entry(
                 &part(None, Content::Text("attributes")),
-                &part(None, Content::Map(attributes.entries())),
+                &part(None, Content::Map(attributes)),
             )?;
         }
         map.end()

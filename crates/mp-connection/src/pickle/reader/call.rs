@@ -1,6 +1,6 @@
 //! The few classes and functions that data needs, and calls of them, which are made here and nowhere else.
 
-use super::{CONTAINER, Error, HEAP, Reader};
+use super::{CONTAINER, EXCEPTION, Error, Fault, HEAP, Reader};
 use crate::pickle::exception::known;
 use crate::pickle::tree::{Callable, Cell, Class, Links, Node, NodeId, Piece};
 
@@ -11,14 +11,14 @@ enum Found {
 }
 
 impl<'de> Reader<'de, '_> {
-    pub(super) fn global(&mut self) -> Result<(), Error> {
+    pub(super) fn global(&mut self) -> Result<(), Fault> {
         let module = self.input.line()?;
         let name = self.input.line()?;
         let found = self.find(module, name)?;
         self.push_found(found)
     }
 
-    pub(super) fn stack_global(&mut self) -> Result<(), Error> {
+    pub(super) fn stack_global(&mut self) -> Result<(), Fault> {
         let name = self.pop()?;
         let module = self.pop()?;
         let (Some(module), Some(name)) = (self.str(module), self.str(name)) else {
@@ -29,7 +29,7 @@ impl<'de> Reader<'de, '_> {
     }
 
     /// What this name is of, if data needs it. Names are compared as a whole: a dot in them leads nowhere.
-    fn find(&self, module: &[u8], name: &[u8]) -> Result<Found, Error> {
+    fn find(&self, module: &[u8], name: &[u8]) -> Result<Found, Fault> {
         let callable = match (module, name) {
             (b"builtins" | b"__builtin__", b"set") => Callable::Set,
             (b"builtins" | b"__builtin__", b"frozenset") => Callable::FrozenSet,
@@ -40,13 +40,13 @@ impl<'de> Reader<'de, '_> {
                 let class = self.exception_class(module, name);
                 return class
                     .map(Found::Exception)
-                    .ok_or_else(|| refused(module, name));
+                    .ok_or_else(|| refused(module, name).into());
             }
         };
         Ok(Found::Callable(callable))
     }
 
-    fn push_found(&mut self, found: Found) -> Result<(), Error> {
+    fn push_found(&mut self, found: Found) -> Result<(), Fault> {
         let callable = match found {
             Found::Callable(callable) => callable,
             Found::Exception(class) => Callable::Exception(self.class_number(class)),
@@ -82,7 +82,7 @@ impl<'de> Reader<'de, '_> {
         number as u32
     }
 
-    pub(super) fn reduce(&mut self) -> Result<(), Error> {
+    pub(super) fn reduce(&mut self) -> Result<(), Fault> {
         let args_id = self.pop()?;
         let callable = self.pop()?;
         let Cell::Tuple(args) = self.tree.cells[args_id.index()] else {
@@ -97,8 +97,7 @@ impl<'de> Reader<'de, '_> {
             (Callable::Exception(class), _) => {
                 let parts = self.link_end(2)?;
                 self.tree.links.extend([args_id, NodeId::NONE]);
-                self.reserve(2 * size_of::<NodeId>() + HEAP)?;
-                self.container(Cell::Exception { class, parts })
+                self.push_with(Cell::Exception { class, parts }, EXCEPTION)
             }
             (Callable::Set, 0) => self.container(Cell::Set(Links::default())),
             (Callable::FrozenSet, 0) => self.container(Cell::FrozenSet(Links::default())),
@@ -140,7 +139,7 @@ impl<'de> Reader<'de, '_> {
     }
 
     /// Attributes of an exception.
-    pub(super) fn build(&mut self) -> Result<(), Error> {
+    pub(super) fn build(&mut self) -> Result<(), Fault> {
         let state = self.pop()?;
         let target = self.top()?;
         let Cell::Exception { parts, .. } = self.tree.cells[target.index()] else {
@@ -157,7 +156,7 @@ impl<'de> Reader<'de, '_> {
     }
 
     /// The contents of a list as those of another container: Python makes the set now, and the list may change.
-    fn copy(&mut self, list: Links) -> Result<Links, Error> {
+    fn copy(&mut self, list: Links) -> Result<Links, Fault> {
         let len = list.len as usize;
         self.reserve(len * (CONTAINER / 2))?;
         let start = self.link_end(len)?;
@@ -170,7 +169,7 @@ impl<'de> Reader<'de, '_> {
     }
 
     /// Text that stands for bytes in Latin-1.
-    fn encode(&mut self, args: Links) -> Result<Cell<'de>, Error> {
+    fn encode(&mut self, args: Links) -> Result<Cell<'de>, Fault> {
         let range = args.range();
         let (text, codec) = (
             self.tree.links[range.start],

@@ -1,4 +1,4 @@
-use super::Error;
+use super::{Error, Fault};
 use crate::pickle::dict::FEW;
 use crate::pickle::error::Limit;
 use crate::pickle::key::{Key, NoProbe, Place, Probe, Table, probe};
@@ -8,7 +8,7 @@ use crate::pickle::tree::{Cell, Links, Node, NodeId, Tree};
 /// Sees to it that a tree is one: without cycles, within the limits, with keys that can be keys, each once.
 ///
 /// Values are counted as often as they are mentioned, without being looked at more than once.
-pub(super) fn check(tree: &mut Tree<'_>, options: &Options) -> Result<(), Error> {
+pub(super) fn check(tree: &mut Tree<'_>, options: &Options) -> Result<(), Fault> {
     let mut check = Check::new(tree, options);
     let sum = check.run()?;
     for (what, found, limit) in [
@@ -16,7 +16,7 @@ pub(super) fn check(tree: &mut Tree<'_>, options: &Options) -> Result<(), Error>
         (Limit::Bytes, sum.bytes, options.max_bytes),
     ] {
         if found > limit {
-            return Err(Error::TooLarge { what, limit });
+            return Err(Fault::from(Error::TooLarge { what, limit }));
         }
     }
     Ok(())
@@ -67,15 +67,8 @@ impl Sum {
 
 impl<'t, 'de> Check<'t, 'de> {
     fn new(tree: &'t mut Tree<'de>, options: &Options) -> Self {
-        let mut slots = Vec::new();
-        let mut done = Vec::new();
-        if !tree.shared.is_empty() {
-            slots = vec![0; tree.cells.len()];
-            for id in &tree.shared {
-                done.push(State::Unseen);
-                slots[id.index()] = done.len() as u32;
-            }
-        }
+        let slots = tree.shared_slots();
+        let done = vec![State::Unseen; tree.shared.len()];
         Self {
             tree,
             max_depth: options.depth(),
@@ -85,7 +78,7 @@ impl<'t, 'de> Check<'t, 'de> {
         }
     }
 
-    fn run(&mut self) -> Result<Sum, Error> {
+    fn run(&mut self) -> Result<Sum, Fault> {
         let mut outer: Vec<Open> = Vec::new();
         let root = self.tree.root();
         let mut open = match self.leaf(root)? {
@@ -96,18 +89,26 @@ impl<'t, 'de> Check<'t, 'de> {
             while open.next < open.end {
                 let id = self.tree.links[open.next as usize];
                 open.next += 1;
-                match self.leaf(id)? {
-                    Some(sum) => {
-                        self.fits(outer.len() + 1 + sum.height)?;
-                        open.sum.add(sum);
-                    }
-                    None => {
-                        outer.push(open);
-                        open = self.open(id, outer.len())?;
-                    }
-                }
+                let len = match self.tree.cells[id.index()] {
+                    Cell::None | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => 0,
+                    Cell::Str(text) => text.len(),
+                    _ => match self.leaf(id)? {
+                        Some(sum) => {
+                            self.fits(outer.len() + 1 + sum.height)?;
+                            open.sum.add(sum);
+                            continue;
+                        }
+                        None => {
+                            outer.push(open);
+                            open = self.open(id, outer.len())?;
+                            continue;
+                        }
+                    },
+                };
+                open.sum.values = open.sum.values.saturating_add(1);
+                open.sum.bytes = open.sum.bytes.saturating_add(len);
             }
-            let sum = self.close(open)?;
+            let sum = self.close(&open)?;
             match outer.pop() {
                 Some(next) => open = next,
                 None => return Ok(sum),
@@ -116,18 +117,18 @@ impl<'t, 'de> Check<'t, 'de> {
         }
     }
 
-    fn fits(&self, depth: usize) -> Result<(), Error> {
+    fn fits(&self, depth: usize) -> Result<(), Fault> {
         if depth > self.max_depth {
-            return Err(Error::TooLarge {
+            return Err(Fault::from(Error::TooLarge {
                 what: Limit::Depth,
                 limit: self.max_depth,
-            });
+            }));
         }
         Ok(())
     }
 
     /// The sum of what has no parts, or was looked at before.
-    fn leaf(&self, id: NodeId) -> Result<Option<Sum>, Error> {
+    fn leaf(&self, id: NodeId) -> Result<Option<Sum>, Fault> {
         let bytes = match self.tree.cells[id.index()] {
             Cell::None | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => 0,
             Cell::Str(text) => text.len(),
@@ -142,7 +143,7 @@ impl<'t, 'de> Check<'t, 'de> {
             | Cell::Set(_)
             | Cell::FrozenSet(_)
             | Cell::Exception { .. } => return self.seen(id),
-            Cell::Callable(callable) => return Err(self.tree.refuse(callable)),
+            Cell::Callable(callable) => return Err(self.tree.refuse(callable).into()),
         };
         Ok(Some(Sum {
             height: 0,
@@ -155,15 +156,15 @@ impl<'t, 'de> Check<'t, 'de> {
         (self.slots.get(id.index()).copied().unwrap_or(0) as usize).checked_sub(1)
     }
 
-    fn seen(&self, id: NodeId) -> Result<Option<Sum>, Error> {
+    fn seen(&self, id: NodeId) -> Result<Option<Sum>, Fault> {
         match self.slot(id).map(|slot| self.done[slot]) {
             Some(State::Done(sum)) => Ok(Some(sum)),
-            Some(State::Open) => Err(Error::Cycle),
+            Some(State::Open) => Err(Fault::from(Error::Cycle)),
             Some(State::Unseen) | None => Ok(None),
         }
     }
 
-    fn open(&mut self, id: NodeId, levels_above: usize) -> Result<Open, Error> {
+    fn open(&mut self, id: NodeId, levels_above: usize) -> Result<Open, Fault> {
         self.fits(levels_above + 1)?;
         if let Some(slot) = self.slot(id) {
             self.done[slot] = State::Open;
@@ -192,7 +193,7 @@ impl<'t, 'de> Check<'t, 'de> {
         })
     }
 
-    fn close(&mut self, open: Open) -> Result<Sum, Error> {
+    fn close(&mut self, open: &Open) -> Result<Sum, Fault> {
         match self.tree.cells[open.id.index()] {
             Cell::Dict(links) => {
                 let links = self.unique(links, 2)?;
@@ -219,7 +220,7 @@ impl<'t, 'de> Check<'t, 'de> {
         Ok(sum)
     }
 
-    fn attributes(&self, parts: u32) -> Result<(), Error> {
+    fn attributes(&self, parts: u32) -> Result<(), Fault> {
         let id = self.tree.links[parts as usize + 1];
         if id == NodeId::NONE {
             return Ok(());
@@ -230,12 +231,12 @@ impl<'t, 'de> Check<'t, 'de> {
         let is_text = |id: &NodeId| matches!(self.tree.node(*id), Node::Str(_) | Node::OwnedStr(_));
         match entries.iter().step_by(2).all(is_text) {
             true => Ok(()),
-            false => Err(Error::Attribute),
+            false => Err(Fault::from(Error::Attribute)),
         }
     }
 
     /// Leaves each key once: at its first place, in its first spelling, with its last value.
-    fn unique(&mut self, links: Links, step: usize) -> Result<Links, Error> {
+    fn unique(&mut self, links: Links, step: usize) -> Result<Links, Fault> {
         let range = links.range();
         let keys = self.tree.links[range.clone()].iter().copied().step_by(step);
         if step == 2 && self.keys.iter().copied().eq(keys.clone()) {
@@ -275,7 +276,7 @@ impl<'t, 'de> Check<'t, 'de> {
     fn are_few_different(
         &self,
         mut keys: impl Iterator<Item = NodeId> + Clone,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Fault> {
         while let Some(id) = keys.next() {
             let key = self.probe(id)?;
             for other in keys.clone() {
@@ -287,11 +288,11 @@ impl<'t, 'de> Check<'t, 'de> {
         Ok(true)
     }
 
-    fn probe(&self, id: NodeId) -> Result<Probe<'_>, Error> {
+    fn probe(&self, id: NodeId) -> Result<Probe<'_>, Fault> {
         probe(InTree(self.tree, id)).map_err(|error| match error {
-            NoProbe::Unhashable(kind) => Error::Unhashable { kind },
+            NoProbe::Unhashable(kind) => Fault::from(Error::Unhashable { kind }),
             // In a tree not a number has a number of its own.
-            NoProbe::Nan => Error::Unhashable { kind: "float" },
+            NoProbe::Nan => Fault::from(Error::Unhashable { kind: "float" }),
         })
     }
 }

@@ -2,12 +2,12 @@
 
 use std::str;
 
-use super::{Error, HEAP, Limit, Reader, opcode};
+use super::{Error, Fault, HEAP, Limit, Reader, opcode};
 use crate::pickle::int::{self, MAX_DIGITS};
 use crate::pickle::tree::{Cell, Piece};
 
 impl<'de> Reader<'de, '_> {
-    pub(super) fn spelled_int(&mut self, opcode: u8) -> Result<(), Error> {
+    pub(super) fn spelled_int(&mut self, opcode: u8) -> Result<(), Fault> {
         let mut line = self.line()?;
         if opcode == opcode::LONG {
             line = line.strip_suffix("L").unwrap_or(line);
@@ -19,10 +19,10 @@ impl<'de> Reader<'de, '_> {
             return Err(self.misspelled());
         }
         if digits.len() > MAX_DIGITS {
-            return Err(Error::TooLarge {
+            return Err(Fault::from(Error::TooLarge {
                 what: Limit::Digits,
                 limit: MAX_DIGITS,
-            });
+            }));
         }
         if let Ok(value) = line.parse() {
             return self.push(Cell::Int(value));
@@ -44,17 +44,17 @@ impl<'de> Reader<'de, '_> {
         }
     }
 
-    pub(super) fn spelled_float(&mut self) -> Result<(), Error> {
+    pub(super) fn spelled_float(&mut self) -> Result<(), Fault> {
         let value = self.line()?.parse().map_err(|_| self.misspelled())?;
         self.push(Cell::Float(value))
     }
 
-    pub(super) fn spelled_index(&mut self) -> Result<u64, Error> {
+    pub(super) fn spelled_index(&mut self) -> Result<u64, Fault> {
         self.line()?.parse().map_err(|_| self.misspelled())
     }
 
     /// A `repr` of Python 2.
-    pub(super) fn spelled_string(&mut self) -> Result<(), Error> {
+    pub(super) fn spelled_string(&mut self) -> Result<(), Fault> {
         let line = self.input.line()?;
         let ([b'\'', inside @ .., b'\''] | [b'"', inside @ .., b'"']) = line else {
             return Err(self.misspelled());
@@ -78,9 +78,9 @@ impl<'de> Reader<'de, '_> {
                 &byte => byte,
             };
             if !byte.is_ascii() {
-                return Err(Error::Text {
+                return Err(Fault::from(Error::Text {
                     offset: self.offset(),
-                });
+                }));
             }
             self.tree.text.push(byte.into());
         }
@@ -88,7 +88,7 @@ impl<'de> Reader<'de, '_> {
     }
 
     /// Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
-    pub(super) fn spelled_unicode(&mut self) -> Result<(), Error> {
+    pub(super) fn spelled_unicode(&mut self) -> Result<(), Fault> {
         let line = self.input.line()?;
         if line.is_ascii() && !line.contains(&b'\\') {
             return self.text(line);
@@ -119,28 +119,28 @@ impl<'de> Reader<'de, '_> {
             rest = &rest[1 + digits..];
             let offset = self.offset();
             let letter = char::from_u32(code).ok_or(match code {
-                0xd800..=0xdfff => Error::Surrogate { offset },
-                _ => Error::Spelling { offset },
+                0xd800..=0xdfff => Fault::from(Error::Surrogate { offset }),
+                _ => Fault::from(Error::Spelling { offset }),
             })?;
             self.tree.text.push(letter);
         }
         self.push_text(start)
     }
 
-    fn push_text(&mut self, start: usize) -> Result<(), Error> {
+    fn push_text(&mut self, start: usize) -> Result<(), Fault> {
         let len = self.tree.text.len() - start;
         self.push(Cell::OwnedStr(Piece { start, len }))
     }
 
-    fn line(&mut self) -> Result<&'de str, Error> {
+    fn line(&mut self) -> Result<&'de str, Fault> {
         let line = self.input.line()?;
         str::from_utf8(line).map_err(|_| self.misspelled())
     }
 
-    fn misspelled(&self) -> Error {
-        Error::Spelling {
+    fn misspelled(&self) -> Fault {
+        Fault::from(Error::Spelling {
             offset: self.offset(),
-        }
+        })
     }
 }
 
