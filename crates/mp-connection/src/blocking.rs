@@ -16,3 +16,6 @@ mod wait;
 pub use connection::Connection;
 pub use listener::Listener;
 pub use wait::wait;
+
+#[cfg(feature = "rpc-core")]
+pub(crate) use socket::Socket;

@@ -31,3 +31,10 @@ pub use items::Items;
 pub use options::{Options, Protocol};
 pub use serialize::to_pickle;
 pub use value::Value;
+
+#[cfg(feature = "rpc-core")]
+pub(crate) use build::value;
+#[cfg(feature = "rpc-core")]
+pub(crate) use reader::read;
+#[cfg(feature = "rpc-core")]
+pub(crate) use tree::{Node, NodeId, Tree};

@@ -5,7 +5,7 @@ use super::tree::{Node, NodeId, Raised, Tree};
 use super::{BigInt, Exception, Value};
 
 /// Makes the value of a tree, without recursion. What is shared in the tree is shared in the value.
-pub(super) fn value(tree: &Tree<'_>) -> Value {
+pub(crate) fn value(tree: &Tree<'_>) -> Value {
     value_at(tree, tree.root())
 }
 

@@ -63,12 +63,23 @@ impl Options {
     /// ```
     pub fn from_pickle<'de, T: Deserialize<'de>>(&self, pickle: &'de [u8]) -> Result<T, Error> {
         let tree = reader::read(pickle, self)?;
-        T::deserialize(PickleDeserializer {
-            tree: &tree,
-            id: tree.root(),
-            wrappers: self.wrappers(),
+        T::deserialize(tree.deserializer(tree.root(), self))
+    }
+}
+
+impl<'de> Tree<'de> {
+    /// What reads one of the values.
+    pub(crate) fn deserializer(
+        &self,
+        id: NodeId,
+        options: &Options,
+    ) -> impl Deserializer<'de, Error = Error> {
+        PickleDeserializer {
+            tree: self,
+            id,
+            wrappers: options.wrappers(),
             role: Role::Plain,
-        })
+        }
     }
 }
 
