@@ -1,7 +1,8 @@
 //! Remote calls as Python programs make them over `multiprocessing.connection`: the name of a function and its
 //! arguments, pickled; its result or exception, pickled (feature `rpc-core`).
 //!
-//! [`Peer`] answers such calls by the functions of an [`rpc_core::Registry`], and [`Client`] makes them. There is no
+//! [`Peer`] answers such calls by the functions of an [`rpc_core::Registry`], and [`Client`] makes them, or
+//! `tokio::Client` in a runtime. There is no
 //! standard for this, only a recipe that many programs follow. Ends that follow it notice no difference. What they can
 //! do with it is less than with other dialects: calls have no numbers, so there is one at a time on a connection;
 //! nothing can be cancelled, and nobody is told how long a caller waits.
@@ -143,6 +144,8 @@ mod message;
 mod options;
 mod peer;
 mod request;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use client::Client;
 pub use error::Error;

@@ -359,6 +359,7 @@ fn answers_that_are_none_break_the_client() {
         (five[..6].to_vec(), "closed"),
         (frame(b""), "no pickled byte string"),
         (frame(b"\x80\x04K\x05."), "no pickled byte string"),
+        (frame(b"#CHALLENGE#{sha256}"), "login"),
         (vec![0x7f, 0xff, 0xff, 0xff], "2147483647"),
         (vec![0xff, 0xff, 0xff, 0xfe], "-2"),
     ] {

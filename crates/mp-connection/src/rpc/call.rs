@@ -58,7 +58,10 @@ pub(super) fn read_answer<R: DeserializeOwned>(
     options: &pickle::Options,
 ) -> Result<R, Error> {
     let inner = unwrap(message, options).ok().flatten();
-    let inner = inner.ok_or(Error::NotAnAnswer)?;
+    let inner = inner.ok_or_else(|| match message.starts_with(b"#CHALLENGE#") {
+        true => Error::LoginWanted,
+        false => Error::NotAnAnswer,
+    })?;
     let tree = pickle::read(&inner, options).map_err(Error::Decode)?;
     if let Node::Exception(_) = tree.node(tree.root())
         && let Value::Exception(exception) = pickle::value(&tree)

@@ -39,6 +39,8 @@ pub enum Error {
     Frame(FrameError),
     /// What came is a frame and no answer: not a pickled byte string. The client is broken.
     NotAnAnswer,
+    /// The other end wants a key to be proved, and the connection was made without one. The client is broken.
+    LoginWanted,
     /// The stream failed. The client is broken.
     Io {
         /// How.
@@ -89,6 +91,7 @@ impl fmt::Display for Error {
             Self::Closed => write!(f, "the connection was closed before the answer came"),
             Self::Frame(error) => error.fmt(f),
             Self::NotAnAnswer => write!(f, "what came is no pickled byte string"),
+            Self::LoginWanted => write!(f, "the other end wants a login"),
             Self::Io { error, not_run } => write!(f, "{error}{}", Outcome(*not_run)),
             Self::Broken => write!(f, "an earlier call broke this client"),
         }
