@@ -22,12 +22,12 @@ pub enum AuthError {
     /// take that.
     LegacyPeer {
         /// What the peer sent: an answer with, or a challenge for it.
-        expected: Message,
+        expected: LoginMessage,
     },
     /// The peer sent something else than the message that was due.
     Unexpected {
         /// What was due.
-        expected: Message,
+        expected: LoginMessage,
         /// What came, without its header: at most 256 bytes.
         found: Box<[u8]>,
     },
@@ -36,14 +36,14 @@ pub enum AuthError {
     /// The peer closed the stream.
     Closed {
         /// What was due.
-        expected: Message,
+        expected: LoginMessage,
         /// How many bytes of it came, those of its header included.
         received: usize,
     },
     /// The peer took too long.
     TimedOut {
         /// What was due.
-        expected: Message,
+        expected: LoginMessage,
         /// How long it had for all of its messages.
         allowed: Duration,
         /// How many bytes of the message came, those of its header included.
@@ -58,7 +58,7 @@ pub enum AuthError {
 
 /// A message of the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum LoginMessage {
     /// `#CHALLENGE#` and random bytes.
     Challenge,
     /// The HMAC of a challenge.
@@ -68,7 +68,7 @@ pub enum Message {
 }
 
 impl AuthError {
-    pub(crate) fn unexpected(expected: Message, found: &[u8]) -> Self {
+    pub(crate) fn unexpected(expected: LoginMessage, found: &[u8]) -> Self {
         let found = found.into();
         Self::Unexpected { expected, found }
     }
@@ -83,7 +83,7 @@ impl fmt::Display for AuthError {
             ),
             Self::LegacyPeer { expected } => {
                 f.write_str(match expected {
-                    Message::Challenge => "the peer asks for HMAC-MD5",
+                    LoginMessage::Challenge => "the peer asks for HMAC-MD5",
                     _ => "the peer answered with HMAC-MD5",
                 })?;
                 f.write_str(", as Python up to 3.11 does; Auth::with_legacy_md5 would take it")
@@ -105,8 +105,8 @@ impl fmt::Display for AuthError {
                     "the peer closed the stream, {received} bytes into the {expected}"
                 )?;
                 f.write_str(match (expected, received) {
-                    (Message::Answer, 0) => "; perhaps it does not know this kind of login",
-                    (Message::Challenge, 0) => "; perhaps it has no room for more",
+                    (LoginMessage::Answer, 0) => "; perhaps it does not know this kind of login",
+                    (LoginMessage::Challenge, 0) => "; perhaps it has no room for more",
                     _ => "",
                 })
             }
@@ -120,7 +120,7 @@ impl fmt::Display for AuthError {
                     "the peer did not finish in the {allowed:?} allowed; {received} bytes of the {expected} came"
                 )?;
                 f.write_str(match (expected, received) {
-                    (Message::Challenge, 0) => "; perhaps it has no key, and waits for us",
+                    (LoginMessage::Challenge, 0) => "; perhaps it has no key, and waits for us",
                     _ => "",
                 })
             }
@@ -141,7 +141,7 @@ impl StdError for AuthError {
     }
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for LoginMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Challenge => "challenge",
@@ -308,13 +308,15 @@ impl From<io::Error> for AcceptError {
     }
 }
 
-fn hint(expected: Message, found: &[u8]) -> &'static str {
+fn hint(expected: LoginMessage, found: &[u8]) -> &'static str {
     match expected {
-        Message::Answer if found.starts_with(b"#CHALLENGE#") => "; perhaps both ends are listeners",
-        Message::Answer => "; perhaps it has no key",
-        Message::Challenge if found.starts_with(b"#") => "; perhaps it is of another version",
-        Message::Challenge => "; perhaps it has no key",
-        Message::Welcome => "",
+        LoginMessage::Answer if found.starts_with(b"#CHALLENGE#") => {
+            "; perhaps both ends are listeners"
+        }
+        LoginMessage::Answer => "; perhaps it has no key",
+        LoginMessage::Challenge if found.starts_with(b"#") => "; perhaps it is of another version",
+        LoginMessage::Challenge => "; perhaps it has no key",
+        LoginMessage::Welcome => "",
     }
 }
 

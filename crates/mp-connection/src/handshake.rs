@@ -5,7 +5,7 @@ use framing::FrameError;
 
 use crate::auth::Auth;
 use crate::digest::Digest;
-use crate::error::{AuthError, Message};
+use crate::error::{AuthError, LoginMessage};
 use crate::frame::{Head, encode};
 
 /// Proves to both ends of a stream that the other end knows the same key, as Python's `Listener` and `Client` do.
@@ -221,11 +221,11 @@ impl Handshake {
     }
 
     /// The message that is due.
-    fn expected(&self) -> Option<Message> {
+    fn expected(&self) -> Option<LoginMessage> {
         match self.state {
-            State::AwaitAnswer => Some(Message::Answer),
-            State::AwaitChallenge => Some(Message::Challenge),
-            State::AwaitWelcome => Some(Message::Welcome),
+            State::AwaitAnswer => Some(LoginMessage::Answer),
+            State::AwaitChallenge => Some(LoginMessage::Challenge),
+            State::AwaitWelcome => Some(LoginMessage::Welcome),
             State::Done | State::Failed(_) => None,
         }
     }
@@ -274,7 +274,7 @@ impl Handshake {
                 Ok(())
             }
             FAILURE => Err(AuthError::Refused),
-            _ => Err(AuthError::unexpected(Message::Welcome, message)),
+            _ => Err(AuthError::unexpected(LoginMessage::Welcome, message)),
         }
     }
 
@@ -291,7 +291,7 @@ impl Handshake {
 
     /// Looks whether that is the answer to our challenge.
     fn check(&self, answer: &[u8]) -> Result<Generation, AuthError> {
-        let expected = Message::Answer;
+        let expected = LoginMessage::Answer;
         let (digest, tag) = match answer.len() {
             MD5_TAG => (Digest::Md5, answer),
             _ => Digest::split(answer).ok_or_else(|| AuthError::unexpected(expected, answer))?,
@@ -310,7 +310,7 @@ impl Handshake {
 
     /// Answers a challenge in the form that it asks for.
     fn prove(&self, challenge: &[u8]) -> Result<(Generation, Vec<u8>), AuthError> {
-        let expected = Message::Challenge;
+        let expected = LoginMessage::Challenge;
         let unexpected = || AuthError::unexpected(expected, challenge);
         let message = challenge.strip_prefix(CHALLENGE).ok_or_else(unexpected)?;
         let (digest, prefix) = match message.len() {

@@ -125,5 +125,5 @@ pub mod tokio;
 
 pub use address::{Address, AddressError};
 pub use auth::{Auth, EmptyKey, fresh_nonce};
-pub use error::{AcceptError, AuthError, Error, Message};
+pub use error::{AcceptError, AuthError, Error, LoginMessage};
 pub use handshake::{Generation, Handshake};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::{error, fmt, io};
 
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind as bind_socket,
     connect as connect_socket, listen, socket_with,
@@ -36,14 +37,14 @@ pub(crate) fn bind(address: &Address) -> io::Result<Bound> {
     })
 }
 
-/// Connects to a listener; one that is reached by TCP must take the connection in that time.
+/// Connects to a listener, which must have room for the connection in that time.
 pub(crate) fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<OwnedFd> {
     let connected = match (address, timeout) {
         (Address::Tcp(address), None) => TcpStream::connect(address).map(OwnedFd::from),
         (Address::Tcp(address), Some(timeout)) => {
             TcpStream::connect_timeout(address, timeout.max(SHORTEST)).map(OwnedFd::from)
         }
-        (Address::Unix(_) | Address::Abstract(_), _) => connect_unix(address, SocketFlags::CLOEXEC),
+        (Address::Unix(_) | Address::Abstract(_), timeout) => connect_unix_within(address, timeout),
     };
     connected.map_err(|error| not_connected(address, error))
 }
@@ -135,14 +136,29 @@ fn try_bind(address: &Address) -> io::Result<Bound> {
 /// Connects to a listener at a Unix socket: without waiting for room in its queue, if the flags are for that.
 pub(crate) fn connect_unix(address: &Address, flags: SocketFlags) -> io::Result<OwnedFd> {
     let socket = unix_socket(flags)?;
+    connect_to(&socket, address)?;
+    Ok(socket)
+}
+
+/// Waits no longer than that for room in the listener's queue.
+fn connect_unix_within(address: &Address, timeout: Option<Duration>) -> io::Result<OwnedFd> {
+    let socket = unix_socket(SocketFlags::CLOEXEC)?;
+    let timeout = timeout.map(|timeout| timeout.max(SHORTEST));
+    set_socket_timeout(&socket, Timeout::Send, timeout)?;
+    connect_to(&socket, address).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    })?;
+    set_socket_timeout(&socket, Timeout::Send, None)?;
+    Ok(socket)
+}
+
+fn connect_to(socket: &OwnedFd, address: &Address) -> io::Result<()> {
     let address = unix_address(address)?;
     loop {
-        match connect_socket(&socket, &address) {
+        match connect_socket(socket, &address) {
             Err(Errno::INTR) => {}
-            connected => {
-                connected?;
-                return Ok(socket);
-            }
+            connected => return Ok(connected?),
         }
     }
 }
@@ -162,7 +178,10 @@ fn unix_address(address: &Address) -> io::Result<SocketAddrUnix> {
 }
 
 fn in_use(path: &Path) -> &'static str {
-    match connect_unix(&Address::Unix(path.into()), SocketFlags::CLOEXEC) {
+    match connect_unix(
+        &Address::Unix(path.into()),
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+    ) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => STALE,
         _ => "",
     }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use mp_connection::{AuthError, Handshake, Message};
+use mp_connection::{AuthError, Handshake, LoginMessage};
 use support::login::{CLIENT, LISTENER, messages, modern, outcome};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ fn a_slow_peer_is_cut() {
     listener.handle_timeout(now + 2 * SECOND);
     let error = listener.poll_event().unwrap_err();
     let expected = AuthError::TimedOut {
-        expected: Message::Answer,
+        expected: LoginMessage::Answer,
         allowed: 2 * SECOND,
         received: 8,
     };

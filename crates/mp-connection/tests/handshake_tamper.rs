@@ -3,7 +3,7 @@
 mod support;
 
 use framing::FrameError;
-use mp_connection::{Auth, AuthError, EmptyKey, Generation, Handshake, Message};
+use mp_connection::{Auth, AuthError, EmptyKey, Generation, Handshake, LoginMessage};
 use support::login::{CLIENT, KEY, LISTENER, frame, legacy, messages, modern, outcome, sent};
 
 const FAILURE: &[u8] = b"\0\0\0\x09#FAILURE#";
@@ -14,14 +14,14 @@ fn answered(auth: &Auth, answer: &[u8]) -> (Vec<u8>, AuthError) {
     sent(&mut listener);
     listener.receive(answer);
     let said = sent(&mut listener);
-    (said, outcome(&mut listener).unwrap_err())
+    (said, outcome(&mut listener).expect_err("it is refused"))
 }
 
 fn challenged(auth: &Auth, challenge: &[u8]) -> AuthError {
     let mut client = Handshake::client(auth, CLIENT);
     client.receive(challenge);
     assert_eq!(sent(&mut client), b"", "nothing is said to {challenge:?}");
-    outcome(&mut client).unwrap_err()
+    outcome(&mut client).expect_err("it is refused")
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_tag_is_complete_and_nothing_else() {
         other.resize(len, 0);
         let (said, error) = answered(&legacy(), &frame(&other));
         assert_eq!(said, FAILURE);
-        let expected = Message::Answer;
+        let expected = LoginMessage::Answer;
         match (len, error) {
             (16, AuthError::WrongKey) => {}
             (_, AuthError::Unexpected { expected: e, found }) if e == expected => {
@@ -110,7 +110,7 @@ fn a_tag_is_complete_and_nothing_else() {
 /// Python takes answers by any of its functions; nobody sends them unless asked to.
 #[test]
 fn an_answer_is_by_the_function_that_was_asked_for() {
-    let expected = Message::Answer;
+    let expected = LoginMessage::Answer;
     for (name, len) in [
         ("sha384", 48),
         ("sha3_256", 32),
@@ -138,7 +138,7 @@ fn old_pythons_are_refused_if_they_are_to_be() {
 
         let (said, error) = answered(&modern(), &frame(&answer));
         assert_eq!(said, FAILURE);
-        let expected = Message::Answer;
+        let expected = LoginMessage::Answer;
         assert_eq!(error, AuthError::LegacyPeer { expected });
         let text = error.to_string();
         assert!(
@@ -266,7 +266,10 @@ fn challenges_have_at_least_20_bytes() {
         let AuthError::Unexpected { expected, found } = error else {
             panic!("{error:?}");
         };
-        assert_eq!((expected, found.len()), (Message::Challenge, 11 + random));
+        assert_eq!(
+            (expected, found.len()),
+            (LoginMessage::Challenge, 11 + random)
+        );
     }
     for name in [
         "{sha1}",
@@ -302,7 +305,7 @@ fn only_a_welcome_is_one() {
         sent(&mut client);
         client.receive(&frame(verdict));
         assert_eq!(sent(&mut client), b"");
-        let expected = Message::Welcome;
+        let expected = LoginMessage::Welcome;
         let found = verdict.into();
         assert_eq!(
             outcome(&mut client),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use mp_connection::{AuthError, Generation, Handshake, Message};
+use mp_connection::{AuthError, Generation, Handshake, LoginMessage};
 use support::login::{frame, hex, legacy, modern, outcome, sent};
 
 /// Python 3.13 on both sides.
@@ -180,7 +180,7 @@ fn every_kind_of_challenge_is_answered() {
 /// A challenge of 20 bytes is one for MD5, whatever is in it.
 #[test]
 fn without_legacy_md5_nothing_is_answered_with_it() {
-    let expected = Message::Challenge;
+    let expected = LoginMessage::Challenge;
     for (number, vector) in ANSWERS.into_iter().enumerate() {
         let mut handshake = Handshake::client(&modern(), [0; 40]);
         handshake.receive(&challenge(vector));

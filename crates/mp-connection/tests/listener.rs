@@ -43,6 +43,16 @@ fn refused(result: Result<Connection, AcceptError>) -> (Option<SocketAddr>, Auth
     }
 }
 
+/// A listener with room for one connection, or two.
+fn deaf_listener(path: &std::path::Path) -> std::os::fd::OwnedFd {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let socket =
+        socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("sockets can be made");
+    bind(&socket, &SocketAddrUnix::new(path).expect("it is short")).expect("nobody is there");
+    listen(&socket, 1).expect("it is bound");
+    socket
+}
+
 /// The peer's end of the stream has come, by whatever way.
 fn assert_closed(mut stream: impl io::Read) {
     let mut rest = Vec::new();
@@ -172,6 +182,37 @@ fn half_a_login_is_refused() {
     let good = client(&listener, &modern());
     listener.accept().unwrap();
     good.join().expect("it does not panic").unwrap();
+}
+
+/// The address is that of whoever called, even if they are gone.
+#[test]
+fn a_reset_is_a_refusal_like_others() {
+    let mut listener = Listener::bind(&loopback(), &modern()).unwrap();
+    for written in [0, 3, 8] {
+        let mut stream = TcpStream::connect(tcp(&listener)).unwrap();
+        let expected = stream.local_addr().unwrap();
+        stream.write_all(&b"\0\0\0\x28{sha"[..written]).unwrap();
+        assert!(
+            listener
+                .accept_timeout(Duration::from_millis(1))
+                .unwrap()
+                .is_none()
+        );
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        drop(stream);
+        match listener.accept() {
+            Err(AcceptError::Refused {
+                peer: Some(peer),
+                error: Error::Io(error),
+            }) => {
+                assert_eq!(
+                    (peer, error.kind()),
+                    (expected, io::ErrorKind::ConnectionReset)
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -345,6 +386,20 @@ fn errors_say_where_and_what_to_do() {
     assert!(error.to_string().contains("left behind"), "{error}");
     let error = Connection::connect(&address, &modern()).unwrap_err();
     assert!(error.to_string().contains("left behind"), "{error}");
+
+    // One that has no room does not keep us for ever.
+    let full = Address::Unix(folder.path("full"));
+    let deaf = deaf_listener(&folder.path("full"));
+    let waiting: Vec<_> = (0..2)
+        .map(|_| Connection::connect_unauthenticated(&full).unwrap())
+        .collect();
+    let error =
+        Connection::connect(&full, &modern().with_timeout(Duration::from_millis(20))).unwrap_err();
+    assert!(
+        matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::TimedOut),
+        "{error:?}"
+    );
+    drop((deaf, waiting));
 
     let long = Address::Unix(folder.path(&"x".repeat(200)));
     let error = Listener::bind(&long, &modern()).unwrap_err();

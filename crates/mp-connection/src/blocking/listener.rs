@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::ioctl_fionbio;
-use rustix::net::{SocketFlags, accept_with};
+use rustix::net::{SocketFlags, acceptfrom_with};
 
 use super::connection::Connection;
 use super::pending::Pending;
 use super::readiness::{Deadline, after, poll};
+use super::socket::Socket;
 use crate::address::Address;
 use crate::auth::Auth;
 use crate::error::{AcceptError, AuthError, Error};
@@ -210,8 +211,11 @@ impl Listener {
 
     /// Takes a connection, which is returned if there is no login.
     fn take(&mut self) -> Result<Option<Connection>, AcceptError> {
-        let connection = match accept_with(&self.socket, SocketFlags::CLOEXEC) {
-            Ok(socket) => Connection::from(socket),
+        let connection = match acceptfrom_with(&self.socket, SocketFlags::CLOEXEC) {
+            Ok((socket, peer)) => {
+                let peer = peer.and_then(|peer| peer.try_into().ok());
+                Connection::new(Socket::new(socket), peer)
+            }
             Err(error) if is_exhausted(error) => {
                 self.rests_until = after(Some(REST));
                 return Ok(None);
