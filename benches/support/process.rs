@@ -51,6 +51,15 @@ pub fn pin_self(core: usize) -> io::Result<()> {
     pin(None, core)
 }
 
+/// Keeps a process on one core.
+///
+/// # Errors
+///
+/// What the system says to it.
+pub fn pin_child(child: &Child, core: usize) -> io::Result<()> {
+    pin(Some(Pid::from_child(child)), core)
+}
+
 fn pin(process: Option<Pid>, core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
@@ -143,7 +152,7 @@ impl Server {
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let address = SocketAddr::from(([0; 4], 0));
         let server = Self { child, address };
-        pin(Some(server.pid()), core)?;
+        pin_child(&server.child, core)?;
         Ok((server, BufReader::new(output)))
     }
 
