@@ -143,6 +143,8 @@ mod book {
     struct Rpc;
     #[doc = include_str!("../../docs/src/recipes/kv.md")]
     struct Kv;
+    #[doc = include_str!("../../docs/src/recipes/connection.md")]
+    struct Connection;
     #[doc = include_str!("../../docs/src/recipes/framing.md")]
     struct Framing;
     #[doc = include_str!("../../docs/src/recipes/auth.md")]
