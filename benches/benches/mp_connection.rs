@@ -139,12 +139,7 @@ struct Client {
 }
 
 impl Client {
-    fn start(
-        load: Load,
-        server: SocketAddr,
-        connections: usize,
-        core: usize,
-    ) -> io::Result<Self> {
+    fn start(load: Load, server: SocketAddr, connections: usize, core: usize) -> io::Result<Self> {
         let mut child = Command::new("python3")
             .args(["-c", load.script(), KEY])
             .args([server.ip().to_string(), server.port().to_string()])
