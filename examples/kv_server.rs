@@ -8,38 +8,47 @@
 //! python3 examples/python/kv_json.py
 //! ```
 //!
-//! One registry has the functions (`examples/src/kv_functions.rs`), and each dialect serves it at an address of
-//! its own: the native protocol at `--listen`, JSON-RPC 2.0 at `--jsonrpc`, one message a line. What is set by one
-//! is read by the other. Everything runs on one event loop; writes are futures that the store's own thread wakes
-//! when it has synced them, many at a time.
+//! With `--python` it also speaks what Python's `multiprocessing.connection` does:
 //!
-//! The lines `listening on …` come in this order: native, JSON-RPC. A key (`--authkey`) and TLS (`--tls-cert`)
-//! are the same for all dialects: whoever connects first shows that it knows the key.
+//! ```sh
+//! cargo run --release --example kv_server -- --python
+//! python3 examples/python/kv_mp.py
+//! ```
+//!
+//! One registry has the functions (`examples/src/kv_functions.rs`), and each dialect serves it at an address of
+//! its own: the native protocol at `--listen`, JSON-RPC 2.0 at `--jsonrpc`, one message a line, and calls as pickles at
+//! `--python`. What is set by one is read by the others: a tuple of Python is `{"$tuple": […]}` in JSON. Everything runs
+//! on one event loop; writes are futures that the store's own thread wakes when it has synced them, many at a time.
+//!
+//! The lines `listening on …` come in this order: native, JSON-RPC, Python. A key (`--authkey`) and TLS (`--tls-cert`)
+//! are the same for all dialects: whoever connects first shows that it knows the key. Python does that in its own way.
 
 use std::error::Error;
-use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use bytes::Bytes;
 use cidr::{AccessList, Cidr};
-use clap::{Parser, ValueEnum};
+use clap::{ArgGroup, Parser, ValueEnum};
 use event_loop::{EventLoop, Options, Peer};
 use examples::kv::{self, Durable, DurableOptions, Limits, Memory, Store};
 use examples::{
     Address, CodecName, Guarded, HANDSHAKE_TIMEOUT, KeyOptions, Listening, Logging, Proof,
     Strategy, TlsServer, TlsServerOptions,
 };
+use mp_connection::rpc;
 use rpc_core::event_loop::{Handler, Message};
 use rpc_core::{Dialect, json_rpc, native};
 use tls_mixin::Session;
 
 /// Keeps values under keys, for programs in any language
 #[derive(Parser)]
+#[command(group = ArgGroup::new("others").multiple(true))]
 struct Args {
     /// Where to speak the native protocol: ADDRESS:PORT (port 0: any free one), unix:PATH or unix:@NAME
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:17001")]
@@ -48,11 +57,17 @@ struct Args {
     #[arg(long, value_enum, default_value_t = CodecName::Postcard)]
     codec: CodecName,
     /// Do not speak the native protocol
-    #[arg(long, requires = "jsonrpc")]
+    #[arg(long, requires = "others")]
     no_native: bool,
     /// Speak JSON-RPC 2.0 too, one message a line [here, if it is not said where: 127.0.0.1:17002]
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:17002")]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:17002", group = "others")]
     jsonrpc: Option<Address>,
+    /// Speak Python's multiprocessing.connection too [here, if it is not said where: 127.0.0.1:17000]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:17000", group = "others")]
+    python: Option<Address>,
+    /// In there, refuse those that know nothing better than HMAC-MD5: Python up to 3.11
+    #[arg(long, requires_all = ["python", "key"])]
+    modern_only: bool,
     /// Keep everything in memory; nothing is left when the server ends
     #[arg(long, conflicts_with_all = ["data", "durability"])]
     memory: bool,
@@ -100,6 +115,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let auth = args.key.auth(args.modern_only)?;
     let door = Rc::new(Door {
         access: AccessList::default().allow(args.allow).deny(args.deny),
         tls: args.tls.load(Strategy::Loop)?,
@@ -131,13 +147,29 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             Arc::clone(&registry),
             rpc_core::Options::new(args.codec.into()),
         );
-        let peer = move || native::Peer::new(Arc::clone(&registry), options.clone());
-        listening.push(door.listen(&args.listen, &mut event_loop, peer)?);
+        let peer = move |_| native::Peer::new(Arc::clone(&registry), options.clone());
+        let proof = door.proof.clone();
+        listening.push(door.listen(&args.listen, &mut event_loop, proof, peer)?);
     }
     if let Some(address) = args.jsonrpc {
-        let options = json_rpc::Options::default();
-        let peer = move || json_rpc::Peer::new(Arc::clone(&registry), options.clone());
-        listening.push(door.listen(&address, &mut event_loop, peer)?);
+        let (registry, options) = (Arc::clone(&registry), json_rpc::Options::default());
+        let peer = move |_| json_rpc::Peer::new(Arc::clone(&registry), options.clone());
+        let proof = door.proof.clone();
+        listening.push(door.listen(&address, &mut event_loop, proof, peer)?);
+    }
+    if let Some(address) = args.python {
+        let options = rpc::Options::default();
+        let peer = move |peer| {
+            let calls = rpc::Peer::new(Arc::clone(&registry), options.clone());
+            match &auth {
+                Some(auth) => calls.authenticated(auth).on_login(move |generation| {
+                    examples::log_generation(peer, generation);
+                }),
+                None => calls,
+            }
+        };
+        // It is a part of this dialect how clients prove that they know the key.
+        listening.push(door.listen(&address, &mut event_loop, None, peer)?);
     }
     // ANCHOR_END: dialects
 
@@ -166,9 +198,15 @@ fn options(max_connections: usize, idle_timeout: Duration) -> Options {
     }
 }
 
-/// One client's conversation. Anybody can have it fail, so why is for those who ask for it: `-v`.
+/// One client's conversation. Anybody can have it fail, so why is for those who ask for it: `-v`. But who was not let
+/// in is for all.
 fn conversation<D: Dialect>(peer: Peer, dialect: D) -> Handler<D> {
-    Handler::new(dialect).on_failure(move |why| tracing::debug!("{peer}: {why}"))
+    Handler::new(dialect).on_failure(move |why| match why {
+        rpc_core::Error::Io(why) if why.kind() == io::ErrorKind::PermissionDenied => {
+            tracing::warn!("{peer}: {}", examples::explain(&**why));
+        }
+        why => tracing::debug!("{peer}: {why}"),
+    })
 }
 
 /// Who is let in, to whichever dialect.
@@ -180,29 +218,30 @@ struct Door {
 }
 
 impl Door {
-    /// Listens and announces it; each client gets a conversation of its own.
+    /// Listens and announces it; each client gets a conversation of its own, when it has shown this proof, if any.
     fn listen<D: Dialect>(
         self: &Rc<Self>,
         address: &Address,
         event_loop: &mut EventLoop<Message>,
-        dialect: impl Fn() -> D + Clone + 'static,
+        proof: Option<Proof>,
+        dialect: impl Fn(Peer) -> D + Clone + 'static,
     ) -> Result<Listening, Box<dyn Error>> {
         let (door, options) = (Rc::clone(self), self.options.clone());
         let Some(tls) = &self.tls else {
             let accept = move |peer| {
-                let proof = door.proof.clone();
+                let proof = proof.clone();
                 door.lets_in(peer)
-                    .then(|| Guarded::new(proof, conversation(peer, dialect())))
+                    .then(|| Guarded::new(proof, conversation(peer, dialect(peer))))
             };
             return Ok(address.listen(event_loop, options, accept)?);
         };
         let acceptor = tls.acceptor()?;
         let accept = move |peer| {
-            let (proof, dialect) = (door.proof.clone(), dialect.clone());
+            let (proof, dialect) = (proof.clone(), dialect.clone());
             let begin = move |session: &Session| {
                 examples::log_session(peer, session);
                 let proof = proof.map(|proof| proof.within(session));
-                Guarded::new(proof, conversation(peer, dialect()))
+                Guarded::new(proof, conversation(peer, dialect(peer)))
             };
             door.lets_in(peer).then(|| {
                 tls_mixin::event_loop::server(&acceptor, begin)
