@@ -1,5 +1,6 @@
 //! Pickles for data: a reader and a writer that construct values and nothing else.
 
+mod address;
 mod build;
 mod deserialize;
 mod dict;

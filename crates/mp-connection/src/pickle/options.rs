@@ -24,6 +24,9 @@ impl Options {
     /// How deep a value can be nested at all.
     pub(crate) const MAX_DEPTH: usize = 1000;
 
+    /// How many values can be counted.
+    pub(super) const MAX_VALUES: usize = 1 << 31;
+
     pub(crate) fn depth(&self) -> usize {
         self.max_depth.min(Self::MAX_DEPTH)
     }

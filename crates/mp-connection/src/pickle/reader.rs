@@ -78,7 +78,7 @@ impl<'de, 'o> Reader<'de, 'o> {
             fence: 0,
             memo: Vec::new(),
             pushed: 0,
-            max_pushed: options.max_values.min(1 << 31),
+            max_pushed: options.max_values.min(Options::MAX_VALUES),
             memory: options.max_memory,
         }
     }

@@ -84,33 +84,16 @@ impl Options {
         value: &T,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        self.write(out, |writer| {
-            let mut serializer = PickleSerializer::new(writer);
-            value.serialize(&mut serializer)
-        })
-    }
-
-    /// Writes one pickle, or nothing.
-    pub(super) fn write(
-        &self,
-        out: &mut Vec<u8>,
-        content: impl FnOnce(&mut Writer<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let before = out.len();
-        let mut writer = Writer::new(out, self);
-        let written = content(&mut writer);
-        writer.stop();
-        if written.is_err() {
-            out.truncate(before);
-        }
-        written
+        let mut serializer = PickleSerializer::new(Writer::new(out, self));
+        value.serialize(&mut serializer)?;
+        serializer.writer.finish()
     }
 }
 
 /// Writes what serde tells.
 #[derive(Debug)]
-pub(super) struct PickleSerializer<'w, 'a> {
-    pub(super) writer: &'w mut Writer<'a>,
+pub(super) struct PickleSerializer<'a> {
+    pub(super) writer: Writer<'a>,
     /// How many newtypes and `Some` may still be around a value.
     wrappers: u16,
     /// Whether it is inside a dynamic value.
@@ -119,8 +102,8 @@ pub(super) struct PickleSerializer<'w, 'a> {
     pub(super) tag: Option<Tag>,
 }
 
-impl<'w, 'a> PickleSerializer<'w, 'a> {
-    pub(super) fn new(writer: &'w mut Writer<'a>) -> Self {
+impl<'a> PickleSerializer<'a> {
+    pub(super) fn new(writer: Writer<'a>) -> Self {
         let wrappers = writer.options().wrappers();
         Self {
             writer,
@@ -148,7 +131,7 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
         &'s mut self,
         shape: Shape,
         len: Option<usize>,
-    ) -> Result<Compound<'s, 'w, 'a>, Error> {
+    ) -> Result<Compound<'s, 'a>, Error> {
         let opened = self.writer.open(shape, len)?;
         Ok(Compound {
             serializer: self,
@@ -163,7 +146,7 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
         name: &'static str,
         shape: Shape,
         len: usize,
-    ) -> Result<Compound<'s, 'w, 'a>, Error> {
+    ) -> Result<Compound<'s, 'a>, Error> {
         self.writer.open_single(name)?;
         let compound = self.compound(shape, Some(len))?;
         Ok(Compound {
@@ -173,16 +156,16 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
     }
 }
 
-impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
+impl<'s, 'a> Serializer for &'s mut PickleSerializer<'a> {
     type Ok = ();
     type Error = Error;
-    type SerializeSeq = Compound<'s, 'w, 'a>;
-    type SerializeTuple = Compound<'s, 'w, 'a>;
-    type SerializeTupleStruct = Compound<'s, 'w, 'a>;
-    type SerializeTupleVariant = TupleVariant<'s, 'w, 'a>;
-    type SerializeMap = Compound<'s, 'w, 'a>;
-    type SerializeStruct = Compound<'s, 'w, 'a>;
-    type SerializeStructVariant = Compound<'s, 'w, 'a>;
+    type SerializeSeq = Compound<'s, 'a>;
+    type SerializeTuple = Compound<'s, 'a>;
+    type SerializeTupleStruct = Compound<'s, 'a>;
+    type SerializeTupleVariant = TupleVariant<'s, 'a>;
+    type SerializeMap = Compound<'s, 'a>;
+    type SerializeStruct = Compound<'s, 'a>;
+    type SerializeStructVariant = Compound<'s, 'a>;
 
     /// Python wants to read "127.0.0.1". Dynamic values ask this, too, and are told that they need not disguise
     /// themselves.
@@ -192,55 +175,69 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
 
     #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Error> {
-        self.writer.bool(value)
+        self.writer.bool(value);
+        Ok(())
     }
 
     #[inline]
     fn serialize_i8(self, value: i8) -> Result<(), Error> {
-        self.writer.int(value.into())
+        self.writer.int(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_i16(self, value: i16) -> Result<(), Error> {
-        self.writer.int(value.into())
+        self.writer.int(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_i32(self, value: i32) -> Result<(), Error> {
-        self.writer.int(value.into())
+        self.writer.int(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), Error> {
-        self.writer.int(value)
+        self.writer.int(value);
+        Ok(())
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), Error> {
         match i64::try_from(value) {
-            Ok(value) => self.writer.int(value),
+            Ok(value) => {
+                self.writer.int(value);
+                Ok(())
+            }
             Err(_) => self.writer.big_int(shortest(&value.to_le_bytes())),
         }
     }
 
     #[inline]
     fn serialize_u8(self, value: u8) -> Result<(), Error> {
-        self.writer.int(value.into())
+        self.writer.int(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_u16(self, value: u16) -> Result<(), Error> {
-        self.writer.int(value.into())
+        self.writer.int(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_u32(self, value: u32) -> Result<(), Error> {
-        self.writer.int(value.into())
+        self.writer.int(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), Error> {
         match i64::try_from(value) {
-            Ok(value) => self.writer.int(value),
+            Ok(value) => {
+                self.writer.int(value);
+                Ok(())
+            }
             Err(_) => self.serialize_i128(value.into()),
         }
     }
@@ -257,12 +254,14 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
 
     #[inline]
     fn serialize_f32(self, value: f32) -> Result<(), Error> {
-        self.writer.float(value.into())
+        self.writer.float(value.into());
+        Ok(())
     }
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Error> {
-        self.writer.float(value)
+        self.writer.float(value);
+        Ok(())
     }
 
     fn serialize_char(self, value: char) -> Result<(), Error> {
@@ -283,7 +282,8 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
 
     #[inline]
     fn serialize_none(self) -> Result<(), Error> {
-        self.writer.none()
+        self.writer.none();
+        Ok(())
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
@@ -292,11 +292,13 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
 
     #[inline]
     fn serialize_unit(self) -> Result<(), Error> {
-        self.writer.none()
+        self.writer.none();
+        Ok(())
     }
 
     fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Error> {
-        self.writer.none()
+        self.writer.none();
+        Ok(())
     }
 
     fn serialize_unit_variant(
@@ -343,7 +345,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
     }
 
     #[inline]
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Compound<'s, 'w, 'a>, Error> {
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Compound<'s, 'a>, Error> {
         let shape = match self.tag.take() {
             Some(Tag::Holder(shape)) => shape,
             _ => Shape::List,
@@ -358,7 +360,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
     }
 
     #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<Compound<'s, 'w, 'a>, Error> {
+    fn serialize_tuple(self, len: usize) -> Result<Compound<'s, 'a>, Error> {
         self.compound(Shape::Tuple, Some(len))
     }
 
@@ -366,7 +368,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
         self,
         _name: &'static str,
         len: usize,
-    ) -> Result<Compound<'s, 'w, 'a>, Error> {
+    ) -> Result<Compound<'s, 'a>, Error> {
         self.compound(Shape::Tuple, Some(len))
     }
 
@@ -376,7 +378,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
         _index: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<TupleVariant<'s, 'w, 'a>, Error> {
+    ) -> Result<TupleVariant<'s, 'a>, Error> {
         if self.is_tagged {
             return self.tagged_pair(variant).map(TupleVariant::Tagged);
         }
@@ -385,16 +387,12 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
     }
 
     #[inline]
-    fn serialize_map(self, _len: Option<usize>) -> Result<Compound<'s, 'w, 'a>, Error> {
+    fn serialize_map(self, _len: Option<usize>) -> Result<Compound<'s, 'a>, Error> {
         self.compound(Shape::Dict, None)
     }
 
     #[inline]
-    fn serialize_struct(
-        self,
-        _name: &'static str,
-        _len: usize,
-    ) -> Result<Compound<'s, 'w, 'a>, Error> {
+    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Compound<'s, 'a>, Error> {
         self.compound(Shape::Dict, None)
     }
 
@@ -404,7 +402,7 @@ impl<'s, 'w, 'a> Serializer for &'s mut PickleSerializer<'w, 'a> {
         _index: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Compound<'s, 'w, 'a>, Error> {
+    ) -> Result<Compound<'s, 'a>, Error> {
         self.variant(variant, Shape::Dict, len)
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
+use super::address::AddressHash;
 use super::dict::Entries;
-use super::writer::{Left, Opened, Shape, Writer};
+use super::writer::{Opened, Shape, Spent, Writer};
 use super::{Dict, Error, Exception, Items, Options, Set, Value};
 
 impl Value {
@@ -47,7 +48,9 @@ impl Value {
     /// # Ok::<(), mp_connection::pickle::Error>(())
     /// ```
     pub fn write_pickle(&self, options: &Options, out: &mut Vec<u8>) -> Result<(), Error> {
-        options.write(out, |writer| write(writer, self))
+        let mut writer = Writer::new(out, options);
+        write(&mut writer, self)?;
+        writer.finish()
     }
 }
 
@@ -56,7 +59,7 @@ pub(super) fn write(writer: &mut Writer<'_>, value: &Value) -> Result<(), Error>
     let mut walk = Walk {
         writer,
         open: Vec::new(),
-        shared: HashMap::new(),
+        shared: HashMap::default(),
     };
     walk.value(value)?;
     while let Some(open) = walk.open.last_mut() {
@@ -74,7 +77,7 @@ struct Walk<'v, 'w, 'a> {
     writer: &'w mut Writer<'a>,
     /// The containers that it is in, innermost last.
     open: Vec<Open<'v>>,
-    shared: HashMap<Place, Shared>,
+    shared: HashMap<Place, Shared, AddressHash>,
 }
 
 /// Where something that may be shared is. Empty ones of different kinds may be at one place.
@@ -94,7 +97,8 @@ enum Kind {
 struct Shared {
     id: u32,
     /// What it takes of the limits when it is mentioned once more.
-    mentioned: Left,
+    again: Spent,
+    levels: usize,
     unhashable: Option<&'static str>,
 }
 
@@ -102,7 +106,7 @@ struct Shared {
 struct Open<'v> {
     parts: Parts<'v>,
     place: Option<Place>,
-    before: Left,
+    before: Spent,
     /// How many levels are in it.
     levels: usize,
     /// What it is, or has in it, that Python can't hash.
@@ -173,6 +177,14 @@ impl<'v> Walk<'v, '_, '_> {
             Value::Bool(value) => self.writer.bool(*value),
             Value::Int(value) => self.writer.int(*value),
             Value::Float(value) => self.writer.float(*value),
+            _ => return self.heap(value),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn heap(&mut self, value: &'v Value) -> Result<(), Error> {
+        match value {
             Value::BigInt(number) => {
                 let place = place(number, Kind::BigInt);
                 self.leaf(place, None, |writer| writer.big_int(number.to_le_bytes()))
@@ -192,6 +204,7 @@ impl<'v> Walk<'v, '_, '_> {
             Value::Set(set) => self.set(Shape::Set, set),
             Value::FrozenSet(set) => self.set(Shape::FrozenSet, set),
             Value::Exception(exception) => self.exception(exception),
+            _ => Ok(()),
         }
     }
 
@@ -207,7 +220,7 @@ impl<'v> Walk<'v, '_, '_> {
             if self.recall(place)? {
                 return Ok(());
             }
-            let before = self.writer.left();
+            let before = self.writer.spent();
             write(self.writer)?;
             self.remember(place, before, 0, unhashable);
         } else {
@@ -253,7 +266,7 @@ impl<'v> Walk<'v, '_, '_> {
         {
             return Ok(());
         }
-        let before = self.writer.left();
+        let before = self.writer.spent();
         let opened = self.writer.open(shape, Some(len))?;
         self.open.push(Open {
             parts: parts(opened),
@@ -272,7 +285,7 @@ impl<'v> Walk<'v, '_, '_> {
         {
             return Ok(());
         }
-        let before = self.writer.left();
+        let before = self.writer.spent();
         self.writer
             .open_exception(exception.module(), exception.class())?;
         self.open.push(Open {
@@ -313,18 +326,18 @@ impl<'v> Walk<'v, '_, '_> {
     fn remember(
         &mut self,
         place: Place,
-        before: Left,
+        before: Spent,
         levels: usize,
         unhashable: Option<&'static str>,
     ) {
-        let left = self.writer.left();
+        let after = self.writer.spent();
         let shared = Shared {
             id: self.writer.remember(),
-            mentioned: Left {
-                levels,
-                values: before.values - left.values,
-                bytes: before.bytes - left.bytes,
+            again: Spent {
+                values: after.values - before.values,
+                bytes: after.bytes - before.bytes,
             },
+            levels,
             unhashable,
         };
         self.shared.insert(place, shared);
@@ -335,9 +348,10 @@ impl<'v> Walk<'v, '_, '_> {
         let Some(&shared) = self.shared.get(&place) else {
             return Ok(false);
         };
-        self.writer.mention(shared.mentioned, shared.unhashable)?;
+        self.writer
+            .mention(shared.again, shared.levels, shared.unhashable)?;
         self.writer.recall(shared.id);
-        self.contains(shared.mentioned.levels, shared.unhashable);
+        self.contains(shared.levels, shared.unhashable);
         Ok(true)
     }
 }

@@ -10,11 +10,20 @@ mod container;
 mod exception;
 
 /// Appends a pickle to a buffer, and keeps to the limits: what it writes can be read under the same options.
+///
+/// Until it is [finished](Self::finish), the buffer is as it was.
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
-    out: &'a mut Vec<u8>,
+    /// The buffer itself, which is taken from its place meanwhile.
+    out: Vec<u8>,
+    place: &'a mut Vec<u8>,
+    /// How much there was before.
+    before: usize,
     options: &'a Options,
-    left: Left,
+    max_values: usize,
+    spent: Spent,
+    /// How many levels are left.
+    levels: usize,
     /// Inside how many keys and elements of sets it is: only what can be hashed may stand there.
     keys: usize,
     names: Names,
@@ -22,26 +31,34 @@ pub(super) struct Writer<'a> {
     remembered: u32,
 }
 
-/// What the limits still allow.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
-    pub(super) levels: usize,
-    pub(super) values: usize,
+/// What has been used of the limits. Counters of one size would be added to as a vector, and wait for one another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    pub(super) values: u32,
     pub(super) bytes: usize,
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.before);
+        *self.place = std::mem::take(&mut self.out);
+    }
 }
 
 impl<'a> Writer<'a> {
     /// Begins a pickle.
-    pub(super) fn new(out: &'a mut Vec<u8>, options: &'a Options) -> Self {
+    pub(super) fn new(place: &'a mut Vec<u8>, options: &'a Options) -> Self {
+        let mut out = std::mem::take(place);
+        let before = out.len();
         out.extend_from_slice(&[opcode::PROTO, number(options.protocol)]);
         Self {
             out,
+            place,
+            before,
             options,
-            left: Left {
-                levels: options.depth(),
-                values: options.max_values,
-                bytes: options.max_bytes,
-            },
+            max_values: options.max_values.min(Options::MAX_VALUES),
+            spent: Spent::default(),
+            levels: options.depth(),
             keys: 0,
             names: Names::default(),
             globals: [None; 4],
@@ -50,16 +67,23 @@ impl<'a> Writer<'a> {
     }
 
     /// Ends the pickle.
-    pub(super) fn stop(self) {
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        self.check()?;
         self.out.push(opcode::STOP);
+        self.before = self.out.len();
+        Ok(())
     }
 
     pub(super) fn options(&self) -> &'a Options {
         self.options
     }
 
-    pub(super) fn left(&self) -> Left {
-        self.left
+    pub(super) fn levels(&self) -> usize {
+        self.levels
+    }
+
+    pub(super) fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// The text that was written there.
@@ -78,31 +102,29 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes back what was written since then. It must be nothing that is remembered.
-    pub(super) fn take_back(&mut self, position: usize, left: Left) {
+    pub(super) fn take_back(&mut self, position: usize, spent: Spent) {
         self.out.truncate(position);
-        self.left = left;
+        self.spent = spent;
     }
 
     #[inline]
-    pub(super) fn none(&mut self) -> Result<(), Error> {
-        self.count(1)?;
+    pub(super) fn none(&mut self) {
+        self.count(1);
         self.out.push(opcode::NONE);
-        Ok(())
     }
 
     #[inline]
-    pub(super) fn bool(&mut self, value: bool) -> Result<(), Error> {
-        self.count(1)?;
+    pub(super) fn bool(&mut self, value: bool) {
+        self.count(1);
         self.out.push(match value {
             true => opcode::NEWTRUE,
             false => opcode::NEWFALSE,
         });
-        Ok(())
     }
 
     #[inline]
-    pub(super) fn int(&mut self, value: i64) -> Result<(), Error> {
-        self.count(1)?;
+    pub(super) fn int(&mut self, value: i64) {
+        self.count(1);
         let bytes = value.to_le_bytes();
         if let Ok(small) = u8::try_from(value) {
             self.out.extend_from_slice(&[opcode::BININT1, small]);
@@ -115,14 +137,13 @@ impl<'a> Writer<'a> {
         } else {
             self.long(shortest(&bytes));
         }
-        Ok(())
     }
 
     /// An integer in little-endian two's complement, as short as can be.
     pub(super) fn big_int(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.count(1)?;
+        self.count(1);
         if bytes.len() > size_of::<i64>() {
-            self.count_bytes(bytes.len())?;
+            self.spent.bytes += bytes.len();
         }
         if i32::try_from(bytes.len()).is_err() {
             return Err(too_long(i32::MAX as usize));
@@ -132,39 +153,38 @@ impl<'a> Writer<'a> {
     }
 
     #[inline]
-    pub(super) fn float(&mut self, value: f64) -> Result<(), Error> {
-        self.count(1)?;
+    pub(super) fn float(&mut self, value: f64) {
+        self.count(1);
         let mut instruction = [opcode::BINFLOAT; 9];
         instruction[1..].copy_from_slice(&value.to_be_bytes());
         self.out.extend_from_slice(&instruction);
-        Ok(())
     }
 
     #[inline]
     pub(super) fn text(&mut self, text: &str) -> Result<(), Error> {
-        self.count(1)?;
-        self.count_bytes(text.len())?;
+        self.count(1);
+        self.spent.bytes += text.len();
         self.bare_text(text)
     }
 
     /// A text that the program holds for ever: written once, then referred to.
     #[inline]
     pub(super) fn name(&mut self, name: &'static str) -> Result<(), Error> {
-        self.count(1)?;
-        self.count_bytes(name.len())?;
+        self.count(1);
+        self.spent.bytes += name.len();
         self.bare_name(name)
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.count(1)?;
-        self.count_bytes(bytes.len())?;
+        self.count(1);
+        self.spent.bytes += bytes.len();
         self.bare_bytes(bytes)
     }
 
     pub(super) fn byte_array(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hashable(Some("bytearray"))?;
-        self.count(1)?;
-        self.count_bytes(bytes.len())?;
+        self.count(1);
+        self.spent.bytes += bytes.len();
         if self.options.protocol >= Protocol::V5 {
             self.long_slice(
                 opcode::BYTEARRAY8,
@@ -173,7 +193,7 @@ impl<'a> Writer<'a> {
             );
             return Ok(());
         }
-        self.count(BY_NAME + 1)?;
+        self.count(BY_NAME + 1);
         self.global(Global::ByteArray);
         self.bare_bytes(bytes)?;
         self.out
@@ -217,35 +237,42 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Counts values against the limit.
+    /// Counts values; more than can be counted are beyond every limit.
     #[inline]
-    pub(super) fn count(&mut self, values: usize) -> Result<(), Error> {
-        match self.left.values.checked_sub(values) {
-            Some(left) => self.left.values = left,
-            None => return Err(too_large(Limit::Values, self.options.max_values)),
+    fn count(&mut self, values: u32) {
+        self.spent.values = self.spent.values.saturating_add(values);
+    }
+
+    /// Compares what was counted with the limits. Small values only count, so this is asked where many come together.
+    #[inline]
+    fn check(&self) -> Result<(), Error> {
+        let Spent { values, bytes } = self.spent;
+        if values as usize > self.max_values || bytes > self.options.max_bytes {
+            return Err(self.beyond());
         }
         Ok(())
     }
 
-    /// Counts bytes against the limit.
-    #[inline]
-    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), Error> {
-        match self.left.bytes.checked_sub(bytes) {
-            Some(left) => self.left.bytes = left,
-            None => return Err(too_large(Limit::Bytes, self.options.max_bytes)),
+    #[cold]
+    fn beyond(&self) -> Error {
+        if self.spent.values as usize > self.max_values {
+            too_large(Limit::Values, self.max_values)
+        } else {
+            too_large(Limit::Bytes, self.options.max_bytes)
         }
-        Ok(())
     }
 
     /// Counts what was written before once more.
     pub(super) fn mention(
         &mut self,
-        again: Left,
+        again: Spent,
+        levels: usize,
         unhashable: Option<&'static str>,
     ) -> Result<(), Error> {
-        self.count(again.values)?;
-        self.count_bytes(again.bytes)?;
-        if again.levels > self.left.levels {
+        self.count(again.values);
+        self.spent.bytes = self.spent.bytes.saturating_add(again.bytes);
+        self.check()?;
+        if levels > self.levels {
             return Err(self.too_deep());
         }
         self.hashable(unhashable)
@@ -263,8 +290,8 @@ impl<'a> Writer<'a> {
     /// Goes one level deeper.
     #[inline]
     pub(super) fn enter(&mut self) -> Result<(), Error> {
-        match self.left.levels.checked_sub(1) {
-            Some(left) => self.left.levels = left,
+        match self.levels.checked_sub(1) {
+            Some(levels) => self.levels = levels,
             None => return Err(self.too_deep()),
         }
         Ok(())
@@ -273,7 +300,7 @@ impl<'a> Writer<'a> {
     /// Goes back.
     #[inline]
     pub(super) fn leave(&mut self) {
-        self.left.levels += 1;
+        self.levels += 1;
     }
 
     #[cold]
@@ -296,7 +323,19 @@ impl<'a> Writer<'a> {
 
     #[inline]
     fn bare_name(&mut self, name: &'static str) -> Result<(), Error> {
-        if let Some(id) = self.names.find(name) {
+        match self.names.find(name) {
+            Some(id) => {
+                self.recall(id);
+                Ok(())
+            }
+            None => self.other_name(name),
+        }
+    }
+
+    /// One that wasn't foreseen.
+    #[cold]
+    fn other_name(&mut self, name: &'static str) -> Result<(), Error> {
+        if let Some(id) = self.names.search(name) {
             self.recall(id);
         } else {
             self.bare_text(name)?;
@@ -323,7 +362,7 @@ impl<'a> Writer<'a> {
     fn latin1(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let high = bytes.iter().filter(|byte| !byte.is_ascii()).count();
         let len = u32::try_from(bytes.len() + high).map_err(|_| too_long(u32::MAX as usize))?;
-        self.count(BY_NAME + 2)?;
+        self.count(BY_NAME + 2);
         self.global(Global::Encode);
         self.out.reserve(len as usize + SPARE);
         self.out.push(opcode::BINUNICODE);
@@ -345,6 +384,7 @@ impl<'a> Writer<'a> {
 
     /// Bytes after their length in 32 bits, or in 64 where that is needed and known.
     fn slice(&mut self, short: u8, long: u8, bytes: &[u8]) -> Result<(), Error> {
+        self.check()?;
         match u32::try_from(bytes.len()) {
             Ok(len) => self.long_slice(short, &len.to_le_bytes(), bytes),
             Err(_) if self.options.protocol >= Protocol::V4 => {

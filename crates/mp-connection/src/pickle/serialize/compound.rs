@@ -10,15 +10,15 @@ use crate::pickle::writer::Opened;
 
 /// A list, a tuple or a dict, and perhaps the dict around it that names the variant.
 #[derive(Debug)]
-pub(in crate::pickle) struct Compound<'s, 'w, 'a> {
-    pub(super) serializer: &'s mut PickleSerializer<'w, 'a>,
+pub(in crate::pickle) struct Compound<'s, 'a> {
+    pub(super) serializer: &'s mut PickleSerializer<'a>,
     pub(super) opened: Opened,
     /// How many values of a tuple have not come yet.
     pub(super) missing: usize,
     pub(super) is_variant: bool,
 }
 
-impl Compound<'_, '_, '_> {
+impl Compound<'_, '_> {
     #[inline]
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         value.serialize(&mut *self.serializer)
@@ -59,7 +59,7 @@ impl Compound<'_, '_, '_> {
 
     #[inline]
     fn finish(self) -> Result<(), Error> {
-        let writer = &mut *self.serializer.writer;
+        let writer = &mut self.serializer.writer;
         writer.close(self.opened);
         if self.is_variant {
             writer.close_single();
@@ -68,7 +68,7 @@ impl Compound<'_, '_, '_> {
     }
 }
 
-impl SerializeSeq for Compound<'_, '_, '_> {
+impl SerializeSeq for Compound<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -83,7 +83,7 @@ impl SerializeSeq for Compound<'_, '_, '_> {
     }
 }
 
-impl SerializeTuple for Compound<'_, '_, '_> {
+impl SerializeTuple for Compound<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -98,7 +98,7 @@ impl SerializeTuple for Compound<'_, '_, '_> {
     }
 }
 
-impl SerializeTupleStruct for Compound<'_, '_, '_> {
+impl SerializeTupleStruct for Compound<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -113,7 +113,7 @@ impl SerializeTupleStruct for Compound<'_, '_, '_> {
     }
 }
 
-impl SerializeMap for Compound<'_, '_, '_> {
+impl SerializeMap for Compound<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -133,7 +133,7 @@ impl SerializeMap for Compound<'_, '_, '_> {
     }
 }
 
-impl SerializeStruct for Compound<'_, '_, '_> {
+impl SerializeStruct for Compound<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -152,7 +152,7 @@ impl SerializeStruct for Compound<'_, '_, '_> {
     }
 }
 
-impl SerializeStructVariant for Compound<'_, '_, '_> {
+impl SerializeStructVariant for Compound<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -171,12 +171,12 @@ impl SerializeStructVariant for Compound<'_, '_, '_> {
 
 /// A variant that holds a tuple, or the name and the content of a tagged value.
 #[derive(Debug)]
-pub(in crate::pickle) enum TupleVariant<'s, 'w, 'a> {
-    Plain(Compound<'s, 'w, 'a>),
-    Tagged(TaggedPair<'s, 'w, 'a>),
+pub(in crate::pickle) enum TupleVariant<'s, 'a> {
+    Plain(Compound<'s, 'a>),
+    Tagged(TaggedPair<'s, 'a>),
 }
 
-impl SerializeTupleVariant for TupleVariant<'_, '_, '_> {
+impl SerializeTupleVariant for TupleVariant<'_, '_> {
     type Ok = ();
     type Error = Error;
 

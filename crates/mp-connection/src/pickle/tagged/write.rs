@@ -2,14 +2,15 @@ use serde::ser::{Error as _, Serialize};
 
 use super::Tag;
 use crate::pickle::serialize::PickleSerializer;
-use crate::pickle::writer::Shape;
+use crate::pickle::writer::{Shape, Writer};
 use crate::pickle::{BigInt, Error, Options, Protocol, Value, dynamic, write_value};
 
 /// What a dynamic value tells of itself.
-impl<'w, 'a> PickleSerializer<'w, 'a> {
+impl<'a> PickleSerializer<'a> {
     pub(in crate::pickle) fn tagged_unit(&mut self, variant: &'static str) -> Result<(), Error> {
         self.check_tag(variant)?;
-        self.writer.none()
+        self.writer.none();
+        Ok(())
     }
 
     pub(in crate::pickle) fn tagged_newtype<T: Serialize + ?Sized>(
@@ -28,7 +29,7 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
     pub(in crate::pickle) fn tagged_pair<'s>(
         &'s mut self,
         variant: &'static str,
-    ) -> Result<TaggedPair<'s, 'w, 'a>, Error> {
+    ) -> Result<TaggedPair<'s, 'a>, Error> {
         self.check_tag(variant)?;
         Ok(TaggedPair {
             serializer: self,
@@ -49,30 +50,32 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
         self.tag = None;
         let number = self.aside(digits, |digits| digits.parse::<BigInt>())?;
         let number = number.map_err(Error::custom)?;
-        write_value::write(self.writer, &number.into())
+        write_value::write(&mut self.writer, &number.into())
     }
 
     /// An exception, of the map that its parts are told in.
     fn exception<T: Serialize + ?Sized>(&mut self, parts: &T) -> Result<(), Error> {
         self.tag = None;
-        let left = self.writer.left();
+        let spent = self.writer.spent();
+        let limits = self.writer.options();
         let options = Options {
             protocol: Protocol::V5,
-            max_depth: left.levels,
-            max_values: left.values,
-            max_bytes: left.bytes,
-            ..self.writer.options().clone()
+            max_depth: self.writer.levels(),
+            max_values: limits.max_values.saturating_sub(spent.values as usize),
+            max_bytes: limits.max_bytes.saturating_sub(spent.bytes),
+            ..limits.clone()
         };
         let mut pickle = Vec::new();
-        options.write(&mut pickle, |writer| {
-            let mut serializer = PickleSerializer::new(writer);
+        {
+            let mut serializer = PickleSerializer::new(Writer::new(&mut pickle, &options));
             serializer.is_tagged = true;
-            serializer.wrapped(parts)
-        })?;
+            serializer.wrapped(parts)?;
+            serializer.writer.finish()?;
+        }
         let parts = Value::from_pickle(&pickle, &options)?;
         let exception = dynamic::exception(&parts)
             .ok_or_else(|| Error::custom("an exception has a module, a class and arguments"))?;
-        write_value::write(self.writer, &exception)
+        write_value::write(&mut self.writer, &exception)
     }
 
     /// Looks at a text instead of writing it.
@@ -81,18 +84,18 @@ impl<'w, 'a> PickleSerializer<'w, 'a> {
         text: &T,
         look: impl FnOnce(&str) -> R,
     ) -> Result<R, Error> {
-        let (position, left) = (self.writer.position(), self.writer.left());
+        let (position, spent) = (self.writer.position(), self.writer.spent());
         self.wrapped(text)?;
         let looked = self.writer.text_at(position).map(look);
-        self.writer.take_back(position, left);
+        self.writer.take_back(position, spent);
         looked.ok_or_else(|| Error::custom("a tagged value is no text where it must be one"))
     }
 }
 
 /// The name and the content of a `Tagged`.
 #[derive(Debug)]
-pub(in crate::pickle) struct TaggedPair<'s, 'w, 'a> {
-    serializer: &'s mut PickleSerializer<'w, 'a>,
+pub(in crate::pickle) struct TaggedPair<'s, 'a> {
+    serializer: &'s mut PickleSerializer<'a>,
     state: State,
 }
 
@@ -105,7 +108,7 @@ enum State {
     End,
 }
 
-impl TaggedPair<'_, '_, '_> {
+impl TaggedPair<'_, '_> {
     pub(in crate::pickle) fn field<T: Serialize + ?Sized>(
         &mut self,
         value: &T,

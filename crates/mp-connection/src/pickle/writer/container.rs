@@ -31,7 +31,7 @@ pub(super) enum Global {
 }
 
 /// When it is read, what is made of a name and a tuple counts as that name, the tuple, and what is in there, too.
-pub(super) const BY_NAME: usize = 2;
+pub(super) const BY_NAME: u32 = 2;
 
 impl Writer<'_> {
     /// Begins a container. For a tuple, `len` is how many values come, if that is known.
@@ -41,7 +41,8 @@ impl Writer<'_> {
         shape: Shape,
         len: Option<usize>,
     ) -> Result<Opened, Error> {
-        self.count(1)?;
+        self.count(1);
+        self.check()?;
         self.enter()?;
         self.hashable(shape.unhashable())?;
         let mut unmarked = None;
@@ -121,7 +122,7 @@ impl Writer<'_> {
         self.keys += 1;
         let begin: &[u8] = match shape {
             _ if self.options.protocol < Protocol::V4 => {
-                self.count(BY_NAME + 1)?;
+                self.count(BY_NAME + 1);
                 self.global(match shape {
                     Shape::Set => Global::Set,
                     _ => Global::FrozenSet,

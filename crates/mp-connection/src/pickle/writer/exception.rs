@@ -16,7 +16,7 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         self.hashable(Some("Exception"))?;
         // With the name; the tuple counts when it comes.
-        self.count(BY_NAME)?;
+        self.count(BY_NAME);
         self.enter()?;
         let builtin = known::class(class.as_bytes()).filter(|_| module == "builtins");
         match builtin {
