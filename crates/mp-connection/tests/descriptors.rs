@@ -60,7 +60,7 @@ fn descriptors_and_messages_take_turns() {
             assert_eq!(worker.recv_bytes().unwrap().unwrap(), [round; 3]);
             let writer = worker.recv_handle(acknowledge).unwrap().unwrap();
             File::from(writer).write_all(&[round]).unwrap();
-            assert_eq!(worker.recv_bytes().unwrap().unwrap(), []);
+            assert_eq!(worker.recv_bytes().unwrap().unwrap(), b"");
             worker.send_bytes(&[round]).unwrap();
         }
         assert!(worker.recv_handle(acknowledge).unwrap().is_none());

@@ -219,7 +219,7 @@ async fn waiting_for_several() {
     let (two, other_two) = pair().await;
     let (three, _other_three) = pair().await;
     let all = [&one, &two, &three];
-    assert_eq!(wait(&all, Some(SHORT)).await.unwrap(), []);
+    assert_eq!(wait(&all, Some(SHORT)).await.unwrap(), [0_usize; 0]);
     other_two.send_bytes(b"").await.unwrap();
     assert_eq!(wait(&all, None).await.unwrap(), [1]);
     drop(other_one);
@@ -227,8 +227,8 @@ async fn waiting_for_several() {
     assert_eq!(wait(&all, Some(LONG)).await.unwrap(), [0, 1]);
     assert_eq!(two.recv_bytes().await.unwrap().unwrap(), b"");
     assert_eq!(one.recv_bytes().await.unwrap(), None);
-    assert_eq!(wait(&all[1..], Some(SHORT)).await.unwrap(), []);
-    assert_eq!(wait(&[], None).await.unwrap(), []);
+    assert_eq!(wait(&all[1..], Some(SHORT)).await.unwrap(), [0_usize; 0]);
+    assert_eq!(wait(&[], None).await.unwrap(), [0_usize; 0]);
 }
 
 #[tokio::test]
