@@ -76,8 +76,7 @@ fn wrong_keys_with<C: Talk>(python: &Path) {
     let address = anywhere();
     let (mut listener, address) = Python::listen(python, &address, "peekboo", &["hello"]);
     let error = C::connect(&address, &auth())
-        .err()
-        .expect("it has another key")
+        .expect_err("it has another key")
         .to_string();
     assert!(error.contains("key"), "{error}");
     listener.says(WRONG);
@@ -123,8 +122,8 @@ fn policy<C: Talk>(python: &Path, role: Role, auth: &Auth) {
                 connection.generation() == Some(Generation::Legacy),
                 !peer.is_modern()
             );
-            let hello: String = connection.recv().unwrap().unwrap();
-            connection.send(&hello).unwrap();
+            let hello: String = connection.hear();
+            connection.say(&hello);
             peer.done();
         }
         (None, Role::Listener) => {
@@ -155,12 +154,12 @@ fn a_key_at_one_end_only_with<C: Talk>(python: &Path) {
     // Python's has it.
     let address = anywhere();
     let (mut server, address) = Python::listen(python, &address, KEY, &["hello"]);
-    let connection = C::connect_unauthenticated(&address).unwrap();
-    let challenge = connection.recv_bytes().unwrap().unwrap();
+    let connection = C::connect_unauthenticated(&address).expect("it listens");
+    let challenge = connection.hear_bytes();
     assert!(challenge.starts_with(b"#CHALLENGE#"));
-    connection.send(&"hello").unwrap();
-    assert_eq!(connection.recv_bytes().unwrap().unwrap(), b"#FAILURE#");
-    assert_eq!(connection.recv_bytes().unwrap(), None);
+    connection.say(&"hello");
+    assert_eq!(connection.hear_bytes(), b"#FAILURE#");
+    connection.is_over();
     let line = server.line();
     let expected = match server.is_modern() {
         true => "refused AuthenticationError: unsupported message length",
@@ -172,9 +171,7 @@ fn a_key_at_one_end_only_with<C: Talk>(python: &Path) {
     let address = anywhere();
     let (mut server, address) = Python::listen(python, &address, "-", &["ending"]);
     let began = Instant::now();
-    let error = C::connect(&address, &auth().with_timeout(SHORT))
-        .err()
-        .expect("nobody answers");
+    let error = C::connect(&address, &auth().with_timeout(SHORT)).expect_err("nobody answers");
     assert!(began.elapsed() >= SHORT);
     assert!(error.to_string().contains("200ms"), "{error}");
     server.connected();
@@ -182,24 +179,24 @@ fn a_key_at_one_end_only_with<C: Talk>(python: &Path) {
     server.done();
 
     // Python's client has it.
-    let mut listener = C::Listener::bind_unauthenticated(&anywhere()).unwrap();
+    let mut listener = C::Listener::bind_unauthenticated(&anywhere()).expect("it is free");
     let mut client = Python::connect(python, &listener.address(), KEY, &["hello"]);
-    let connection = listener.accept().unwrap();
-    assert!(!connection.poll(SHORT).unwrap());
+    let connection = listener.accept().expect("it logs in");
+    assert!(!connection.has_come(SHORT));
     drop(connection);
     client.says("refused EOFError: ");
 }
 
 fn no_keys_at_all_with<C: Talk>(python: &Path) {
-    let mut listener = C::Listener::bind_unauthenticated(&anywhere()).unwrap();
+    let mut listener = C::Listener::bind_unauthenticated(&anywhere()).expect("it is free");
     let mut client = Python::connect(python, &listener.address(), "-", &["everything"]);
-    peer::scenes::obey(&listener.accept().unwrap());
+    peer::scenes::obey(&listener.accept().expect("it logs in"));
     client.connected();
     client.done();
 
     let address = anywhere();
     let (mut server, address) = Python::listen(python, &address, "-", &["everything"]);
-    peer::scenes::obey(&C::connect_unauthenticated(&address).unwrap());
+    peer::scenes::obey(&C::connect_unauthenticated(&address).expect("it listens"));
     server.connected();
     server.done();
 }
@@ -209,7 +206,8 @@ fn silent_crowds_with<C: Talk>(python: &Path) {
     for count in [100, 300] {
         let folder = Folder::new();
         for kind in [Kind::Tcp, Kind::Unix] {
-            let mut listener = C::Listener::bind(&kind.address(&folder), &auth()).unwrap();
+            let mut listener =
+                C::Listener::bind(&kind.address(&folder), &auth()).expect("it is free");
             let address = listener.address();
             let accepted = thread::spawn(move || {
                 loop {
@@ -222,11 +220,11 @@ fn silent_crowds_with<C: Talk>(python: &Path) {
             });
             let crowd: Vec<_> = (0..count).map(|_| Raw::connect(&address)).collect();
             let mut client = Python::connect(python, &address, KEY, &["hello"]);
-            let connection = accepted.join().unwrap();
+            let connection = accepted.join().expect("no panic");
             let took = client.connected();
             assert!(took < Duration::from_secs(1), "{took:?}");
-            let hello: String = connection.recv().unwrap().unwrap();
-            connection.send(&hello).unwrap();
+            let hello: String = connection.hear();
+            connection.say(&hello);
             client.done();
             drop(crowd);
         }
@@ -325,11 +323,11 @@ fn bad_clients_with<C: Talk>() {
     let address = listener.address();
     for (what, bytes, told) in cases {
         let mut client = raw(&address);
-        client.write_all(bytes).unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
+        client.write_all(bytes).expect("we are there");
+        (client.shutdown(Shutdown::Write)).expect("it is connected");
         let error = refusal(&mut listener);
         assert!(
-            error.contains(&client.local_addr().unwrap().to_string()),
+            error.contains(&client.local_addr().expect("it is connected").to_string()),
             "{what}: {error}"
         );
         assert!(
@@ -376,15 +374,15 @@ fn bad_listeners_with<C: Talk>() {
             ),
         ),
     ];
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = Address::Tcp(listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = Address::Tcp(listener.local_addr().expect("it is bound"));
     for (what, bytes) in cases {
         thread::scope(|scope| {
             let client = scope.spawn(|| C::connect(&address, &auth()));
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(bytes).unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
-            match client.join().unwrap() {
+            let (mut stream, _) = listener.accept().expect("it logs in");
+            stream.write_all(bytes).expect("we are there");
+            (stream.shutdown(Shutdown::Write)).expect("it is connected");
+            match client.join().expect("no panic") {
                 Err(Error::Auth(_)) => {}
                 Err(other) => panic!("{what}: {other}"),
                 Ok(_) => panic!("{what}: it is content"),
@@ -402,7 +400,7 @@ fn deadlines_with<C: Talk>() {
     let began = Instant::now();
     let mut silent = raw(&address);
     let mut slow = raw(&address);
-    slow.write_all(&[0, 0]).unwrap();
+    slow.write_all(&[0, 0]).expect("we are there");
     for _ in 0..2 {
         let error = refusal(&mut listener);
         assert!(error.contains("200ms"), "{error}");

@@ -66,17 +66,17 @@ fn take_turns<C: Hands>(python: &Path, role: Role, kind: Kind) {
         false => Acknowledge::Never,
     };
     for turn in 0..TURNS {
-        let message: (String, u32) = connection.recv().unwrap().unwrap();
+        let message: (String, u32) = connection.hear();
         assert_eq!(message, ("mine".to_owned(), turn));
         let mut writer = connection.recv_handle(acknowledge);
-        writer.write_all(b"written").unwrap();
+        writer.write_all(b"written").expect("Python reads it");
         drop(writer);
-        connection.send(&("yours", turn)).unwrap();
-        let (mut reader, writer) = std::io::pipe().unwrap();
+        connection.say(&("yours", turn));
+        let (mut reader, writer) = std::io::pipe().expect("descriptors are left");
         connection.send_handle(&writer, acknowledge);
         drop(writer);
         let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
+        (reader.read_to_string(&mut text)).expect("a pipe can be read");
         assert_eq!(text, "seen");
     }
     drop(connection);

@@ -30,10 +30,10 @@ fn hostile<C: Talk>(python: &Path) {
     let canary_text = canary
         .to_str()
         .expect("nothing strange in the folder's name");
-    let mut listener = C::Listener::bind(&Kind::Tcp.address(&folder), &auth()).unwrap();
+    let mut listener = C::Listener::bind(&Kind::Tcp.address(&folder), &auth()).expect("it is free");
     let address = listener.address();
     let mut attacker = Python::connect(python, &address, KEY, &["hostile", canary_text]);
-    let attacked = listener.accept().unwrap();
+    let attacked = listener.accept().expect("it logs in");
     forget_peak();
     let before = peak();
     let serving = thread::spawn(move || {
@@ -45,7 +45,7 @@ fn hostile<C: Talk>(python: &Path) {
                 Err(other) => panic!("{other}"),
             };
             let growth = peak().saturating_sub(before);
-            attacked.send(&format!("{growth} {answer}")).unwrap();
+            attacked.say(&format!("{growth} {answer}"));
         }
     });
     attacker.connected();
@@ -62,39 +62,39 @@ fn hostile<C: Talk>(python: &Path) {
         count += 1;
         eprintln!("{line}");
         assert_eq!(answer == "data", HARMLESS.contains(&name), "{line}");
-        let took = Duration::from_secs_f64(seconds.parse().unwrap());
+        let took = Duration::from_secs_f64(seconds.parse().expect("a number"));
         assert!(took < Duration::from_secs(2), "{line}");
-        let growth: u64 = growth.parse().unwrap();
+        let growth: u64 = growth.parse().expect("a number");
         assert!(growth <= MAX_GROWTH, "{line}");
         if count % 40 == 0 {
             let mut good = Python::connect(python, &address, KEY, &["hello"]);
-            let connection = listener.accept().unwrap();
+            let connection = listener.accept().expect("it logs in");
             good.connected();
-            let hello: String = connection.recv().unwrap().unwrap();
-            connection.send(&hello).unwrap();
+            let hello: String = connection.hear();
+            connection.say(&hello);
             good.done();
         }
     }
     serving.join().expect("it only answers");
     assert!(count > 120, "{count}");
-    assert!(!fs::exists(&canary).unwrap(), "code was run");
+    assert!(!canary.exists(), "code was run");
 }
 
 /// Large announcements cost nothing until their bytes come.
 fn announcements<C: Talk>(python: &Path) {
     let folder = Folder::new();
-    let mut listener = C::Listener::bind(&Kind::Tcp.address(&folder), &auth()).unwrap();
+    let mut listener = C::Listener::bind(&Kind::Tcp.address(&folder), &auth()).expect("it is free");
     forget_peak();
     let before = peak();
     let announced: Vec<_> = (0..10)
         .map(|_| {
             let scene = ["raw", "03ffffff0102030405", "open"];
             let python = Python::connect(python, &listener.address(), KEY, &scene);
-            (python, listener.accept().unwrap())
+            (python, listener.accept().expect("it logs in"))
         })
         .collect();
     for (_, connection) in &announced {
-        assert!(connection.poll(LONG).unwrap());
+        assert!(connection.has_come(LONG));
     }
     let (readers, done): (Vec<_>, Vec<_>) = announced
         .into_iter()
@@ -103,7 +103,7 @@ fn announcements<C: Talk>(python: &Path) {
     // Each has ten more bytes than the header when it is ended.
     drop(done);
     for reader in readers {
-        let error = reader.join().unwrap().unwrap_err();
+        let error = reader.join().expect("no panic").expect_err("it must fail");
         assert!(
             matches!(error, Error::Frame(FrameError::Truncated { .. })),
             "{error:?}"

@@ -2,9 +2,10 @@
 
 mod peer;
 
+use std::fmt::Display;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use hmac::SimpleHmac;
 use md5::Md5;
@@ -63,13 +64,13 @@ const HI: &str = "00000011 80049506000000000000008c026869942e";
 
 fn listeners<C: Talk>() {
     for recorded in &LISTENERS {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = Address::Tcp(listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = Address::Tcp(listener.local_addr().expect("it is bound"));
         let client = thread::spawn(move || C::connect(&address, &auth()));
-        let mut peer = Scripted::new(listener.accept().unwrap().0);
+        let mut peer = Scripted::new(listener.accept().expect("it logs in").0);
         peer.challenge(recorded);
         peer.answer(recorded.generation);
-        peer.greet(client.join().unwrap().unwrap(), recorded.generation);
+        peer.greet(outcome(client), recorded.generation);
     }
 }
 
@@ -79,19 +80,25 @@ fn clients<C: Talk>() {
         let accepted = thread::spawn(move || listener.accept());
         peer.answer(recorded.generation);
         peer.challenge(recorded);
-        peer.greet(accepted.join().unwrap().unwrap(), recorded.generation);
+        peer.greet(outcome(accepted), recorded.generation);
     }
 }
 
 /// Python up to 3.11 under `modern_only`, in both roles: the error says what would help.
 fn refused<C: Talk>() {
-    let modern_only = Auth::modern_only(KEY).unwrap().with_timeout(LONG);
+    let modern_only = Auth::modern_only(KEY)
+        .expect("not empty")
+        .with_timeout(LONG);
     let (mut listener, mut peer) = scripted_client::<C>(&modern_only);
     let accepted = thread::spawn(move || listener.accept());
     let challenge = peer.read();
-    let message = challenge.strip_prefix(b"#CHALLENGE#").unwrap();
+    let message = challenge.strip_prefix(b"#CHALLENGE#").expect("a challenge");
     peer.write(&mac::<SimpleHmac<Md5>>(message));
-    let error = accepted.join().unwrap().unwrap_err().to_string();
+    let error = accepted
+        .join()
+        .expect("no panic")
+        .expect_err("it must fail")
+        .to_string();
     assert!(
         error.contains("3.11") && error.contains("with_legacy_md5"),
         "{error}"
@@ -99,12 +106,16 @@ fn refused<C: Talk>() {
     assert_eq!(peer.read(), b"#FAILURE#");
     peer.ends();
 
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = Address::Tcp(listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = Address::Tcp(listener.local_addr().expect("it is bound"));
     let client = thread::spawn(move || C::connect(&address, &modern_only));
-    let mut peer = Scripted::new(listener.accept().unwrap().0);
+    let mut peer = Scripted::new(listener.accept().expect("it logs in").0);
     peer.write(&[b"#CHALLENGE#", &hex(LISTENERS[1].challenge)[..]].concat());
-    let error = client.join().unwrap().unwrap_err().to_string();
+    let error = client
+        .join()
+        .expect("no panic")
+        .expect_err("it must fail")
+        .to_string();
     assert!(
         error.contains("3.11") && error.contains("with_legacy_md5"),
         "{error}"
@@ -120,6 +131,11 @@ fn scripted_client<C: Talk>(auth: &Auth) -> (C::Listener, Scripted) {
     };
     let stream = TcpStream::connect(address).expect("it listens");
     (listener, Scripted::new(stream))
+}
+
+fn outcome<C, E: Display>(login: JoinHandle<Result<C, E>>) -> C {
+    let outcome = login.join().expect("no panic");
+    outcome.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The other end, at the level of frames.
@@ -171,15 +187,15 @@ impl Scripted {
     fn greet<C: Talk>(mut self, connection: C, generation: Generation) {
         assert_eq!(connection.generation(), Some(generation));
         self.0.write_all(&hex(HI)).expect("we are there");
-        assert_eq!(connection.recv::<String>().unwrap().unwrap(), "hi");
-        connection.send_bytes(b"hello").unwrap();
+        assert_eq!(connection.hear::<String>(), "hi");
+        connection.say_bytes(b"hello");
         assert_eq!(self.read(), b"hello");
         drop(connection);
         self.ends();
     }
 
     fn ends(mut self) {
-        assert_eq!(self.0.read(&mut [0]).unwrap(), 0);
+        assert_eq!(self.0.read(&mut [0]).expect("a good end"), 0);
     }
 }
 

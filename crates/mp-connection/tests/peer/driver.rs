@@ -35,6 +35,44 @@ pub(crate) trait Talk: Sized + Debug + Send + 'static {
     fn wait(connections: &[Self], timeout: Duration) -> io::Result<Vec<usize>>;
     fn with_max_message_len(self, max: usize) -> Self;
     fn generation(&self) -> Option<Generation>;
+
+    /// Sends, and nothing goes wrong.
+    #[track_caller]
+    fn say<T: Serialize>(&self, value: &T) {
+        self.send(value).expect("the peer is there");
+    }
+
+    /// Sends, and nothing goes wrong.
+    #[track_caller]
+    fn say_bytes(&self, bytes: &[u8]) {
+        self.send_bytes(bytes).expect("the peer is there");
+    }
+
+    /// Receives, and something comes.
+    #[track_caller]
+    fn hear<T: DeserializeOwned>(&self) -> T {
+        self.recv().expect("a good object").expect("not the end")
+    }
+
+    /// Receives, and something comes.
+    #[track_caller]
+    fn hear_bytes(&self) -> Vec<u8> {
+        self.recv_bytes()
+            .expect("a good message")
+            .expect("not the end")
+    }
+
+    /// Receives, and nothing comes any more.
+    #[track_caller]
+    fn is_over(&self) {
+        assert_eq!(self.recv_bytes().expect("a good end"), None);
+    }
+
+    /// Whether there is something within that time.
+    #[track_caller]
+    fn has_come(&self, timeout: Duration) -> bool {
+        self.poll(timeout).expect("a good connection")
+    }
 }
 
 pub(crate) type Blocking = blocking::Connection;

@@ -215,7 +215,7 @@ impl Python {
     }
 
     /// Writes a line to its input.
-    pub(crate) fn tell(&mut self, line: &str) {
+    pub(crate) fn tell(&self, line: &str) {
         let mut input = self.child.stdin.as_ref().expect("its input is piped");
         writeln!(input, "{line}").expect("it is there");
     }

@@ -141,8 +141,8 @@ pub(crate) fn our_values<C: Talk>(python: &Path, role: Role, kind: Kind) {
         },
     ] {
         let order = order(state);
-        connection.send(&("echo", &order)).expect("Python is there");
-        assert_eq!(connection.recv::<Order>().unwrap().unwrap(), order);
+        connection.say(&("echo", &order));
+        assert_eq!(connection.hear::<Order>(), order);
     }
     drop(connection);
     python.says("end EOFError: ");
@@ -152,33 +152,34 @@ pub(crate) fn our_values<C: Talk>(python: &Path, role: Role, kind: Kind) {
 /// What Python raises arrives as a value, or as an error that names it.
 pub(crate) fn raised<C: Talk>(python: &Path, role: Role, kind: Kind) {
     let (_python, connection) = meet::<C>(python, role, kind, &["answers"]);
-    connection.send(&("raise", "KeyError", ("foo",))).unwrap();
-    let value = connection.recv_value().unwrap().unwrap();
+    connection.say(&("raise", "KeyError", ("foo",)));
+    let value = (connection.recv_value())
+        .expect("a good object")
+        .expect("not the end");
     let Value::Exception(exception) = &value else {
         panic!("{value:?}");
     };
     assert_eq!(exception.class(), "KeyError");
-    connection.send(&("raise", "KeyError", ("foo",))).unwrap();
-    let error = connection.recv::<i64>().unwrap_err();
+    connection.say(&("raise", "KeyError", ("foo",)));
+    let error = connection.recv::<i64>().expect_err("it must fail");
     assert!(error.to_string().contains("KeyError"), "{error}");
     // Nothing is lost with it.
-    connection.send(&("echo", 5)).unwrap();
-    assert_eq!(connection.recv::<i64>().unwrap(), Some(5));
-    connection.send_value(&value).unwrap();
+    connection.say(&("echo", 5));
+    assert_eq!(connection.hear::<i64>(), 5);
 }
 
 /// Frames of all sizes that we begin, with the border at which Python writes in two pieces.
 pub(crate) fn our_frames<C: Talk>(python: &Path, role: Role, kind: Kind) {
     let (mut python, connection) = meet::<C>(python, role, kind, &["answers"]);
     let sizes = [0, 1, 4, 16_383, 16_384, 16_385, 65_536, 1_000_000, 0];
-    connection.send(&("bytes", sizes.len())).unwrap();
+    connection.say(&("bytes", sizes.len()));
     for size in sizes {
         let bytes: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
-        connection.send_bytes(&bytes).unwrap();
-        assert!(connection.poll(LONG).unwrap());
-        assert!(connection.recv_bytes().unwrap().unwrap() == bytes, "{size}");
+        connection.say_bytes(&bytes);
+        assert!(connection.has_come(LONG));
+        assert!(connection.hear_bytes() == bytes, "{size}");
     }
-    assert!(!connection.poll(Duration::ZERO).unwrap());
+    assert!(!connection.has_come(Duration::ZERO));
     drop(connection);
     python.says("end EOFError: ");
     python.done();
@@ -188,43 +189,43 @@ pub(crate) fn our_frames<C: Talk>(python: &Path, role: Role, kind: Kind) {
 pub(crate) fn python_s_limits<C: Talk>(python: &Path, role: Role, kind: Kind) {
     let (mut python, connection) = meet::<C>(python, role, kind, &["limits"]);
     for bytes in [&b"five."[..], b"five.", b"six..."] {
-        connection.send_bytes(bytes).unwrap();
+        connection.say_bytes(bytes);
     }
     python.says("got b'five.'");
     python.says("got 5");
     python.says("too short six...");
-    connection.send_bytes(b"").unwrap();
+    connection.say_bytes(b"");
     python.says("error EOFError: Ran out of input");
-    connection.send_bytes(b"#").unwrap();
+    connection.say_bytes(b"#");
     python.says("error UnpicklingError: invalid load key, '#'.");
-    connection.send(&(1, "x")).unwrap();
+    connection.say(&(1, "x"));
     python.says("got (1, 'x')");
-    connection.send_bytes(b"six...").unwrap();
+    connection.say_bytes(b"six...");
     python.says("error OSError: bad message length");
     python.says("error OSError: connection is write-only");
     python.says("False True");
-    assert_eq!(connection.recv_bytes().unwrap().unwrap(), b"still");
+    assert_eq!(connection.hear_bytes(), b"still");
     python.done();
 }
 
 /// A message longer than we take: no further one is read, but we can still write.
 pub(crate) fn our_maximum<C: Talk>(path: &Path, role: Role, kind: Kind) {
     let (mut python, connection) = meet::<C>(path, role, kind, &["long"]);
-    let error = connection.recv_bytes_max(9).unwrap_err();
+    let error = connection.recv_bytes_max(9).expect_err("it must fail");
     assert!(is_too_long(&error, 10, 9), "{error:?}");
-    let error = connection.recv_bytes().unwrap_err();
+    let error = connection.recv_bytes().expect_err("it must fail");
     assert!(is_too_long(&error, 10, 9), "{error:?}");
-    connection.send_bytes(b"sorry").unwrap();
+    connection.say_bytes(b"sorry");
     python.says("got b'sorry'");
     python.done();
 
     let (mut python, connection) = meet::<C>(path, role, kind, &["long"]);
     assert_eq!(
-        connection.recv_bytes_max(10).unwrap().unwrap(),
-        b"0123456789"
+        connection.recv_bytes_max(10).expect("just so long"),
+        Some(b"0123456789".to_vec())
     );
-    assert_eq!(connection.recv_bytes().unwrap().unwrap(), b"1");
-    connection.send_bytes(b"thanks").unwrap();
+    assert_eq!(connection.hear_bytes(), b"1");
+    connection.say_bytes(b"thanks");
     python.says("got b'thanks'");
     python.done();
 }
@@ -240,20 +241,23 @@ fn is_too_long(error: &Error, len: u64, max: u64) -> bool {
 pub(crate) fn what_can_be_gone_on_after<C: Talk>(python: &Path, role: Role, kind: Kind) {
     let (mut python, connection) = meet::<C>(python, role, kind, &["short"]);
     let mut buffer = [0; 5];
-    let error = connection.recv_into(&mut buffer).unwrap_err();
+    let error = connection.recv_into(&mut buffer).expect_err("it must fail");
     assert!(
         matches!(error, Error::BufferTooShort { len: 6, room: 5 }),
         "{error:?}"
     );
     // It is still there.
-    assert_eq!(connection.recv_bytes().unwrap().unwrap(), b"012345");
-    assert_eq!(connection.recv_into(&mut buffer).unwrap(), Some(5));
+    assert_eq!(connection.hear_bytes(), b"012345");
+    assert_eq!(
+        connection.recv_into(&mut buffer).expect("just so long"),
+        Some(5)
+    );
     assert_eq!(&buffer, b"01234");
     for _ in 0..2 {
-        let error = connection.recv_value().unwrap_err();
+        let error = connection.recv_value().expect_err("it must fail");
         assert!(matches!(error, Error::Pickle(_)), "{error:?}");
     }
-    assert_eq!(connection.recv::<String>().unwrap().unwrap(), "good");
+    assert_eq!(connection.hear::<String>(), "good");
     drop(connection);
     python.says("error EOFError: ");
     python.done();
@@ -264,9 +268,9 @@ pub(crate) fn endings<C: Talk>(python: &Path, role: Role, kind: Kind) {
     // Python ends.
     let (mut peer, connection) = meet::<C>(python, role, kind, &["closing"]);
     peer.done();
-    assert_eq!(connection.recv_bytes().unwrap(), None);
-    assert_eq!(connection.recv_bytes().unwrap(), None);
-    assert!(connection.poll(Duration::ZERO).unwrap(), "the end is there");
+    connection.is_over();
+    connection.is_over();
+    assert!(connection.has_come(Duration::ZERO), "the end is there");
 
     // It dies in the middle of what it sends.
     for bytes in [
@@ -278,7 +282,7 @@ pub(crate) fn endings<C: Talk>(python: &Path, role: Role, kind: Kind) {
     ] {
         let (mut peer, connection) = meet::<C>(python, role, kind, &["raw", bytes]);
         peer.done();
-        let error = connection.recv_bytes().unwrap_err();
+        let error = connection.recv_bytes().expect_err("it must fail");
         assert!(
             matches!(error, Error::Frame(FrameError::Truncated { .. })),
             "{bytes}: {error:?}"
@@ -289,12 +293,12 @@ pub(crate) fn endings<C: Talk>(python: &Path, role: Role, kind: Kind) {
     let bytes = "ffffffff0000000000000005 68656c6c6f".replace(' ', "");
     let (mut peer, connection) = meet::<C>(python, role, kind, &["raw", &bytes]);
     peer.done();
-    assert_eq!(connection.recv_bytes().unwrap().unwrap(), b"hello");
-    assert_eq!(connection.recv_bytes().unwrap(), None);
+    assert_eq!(connection.hear_bytes(), b"hello");
+    connection.is_over();
 
     // Lengths that are none.
     let (mut peer, connection) = meet::<C>(python, role, kind, &["raw", "fffffffe00", "open"]);
-    let error = connection.recv_bytes().unwrap_err();
+    let error = connection.recv_bytes().expect_err("it must fail");
     assert!(
         matches!(
             error,
@@ -340,7 +344,7 @@ pub(crate) fn python_waits<C: Talk>(python: &Path) {
         .collect();
     python.says("all");
     for index in [2, 0, 3, 1, 1] {
-        connections[index].send(&format!("hello {index}")).unwrap();
+        connections[index].say(&format!("hello {index}"));
         python.says(&format!("{index} hello {index}"));
     }
     for index in (0..4).rev() {
@@ -351,37 +355,52 @@ pub(crate) fn python_waits<C: Talk>(python: &Path) {
 
 /// Our `wait` over several connections of Python's.
 pub(crate) fn we_wait<C: Talk>(python: &Path) {
-    let mut listener = C::Listener::bind(&Address::from(([127, 0, 0, 1], 0)), &auth()).unwrap();
+    let mut listener =
+        C::Listener::bind(&Address::from(([127, 0, 0, 1], 0)), &auth()).expect("it is free");
     let address = listener.address().to_string();
-    let mut python = Python::start(python, "mp_wait.py", &["connect", &address, KEY, "4"]);
-    let connections: Vec<C> = (0..4).map(|_| listener.accept().unwrap()).collect();
-    assert_eq!(C::wait(&connections, Duration::ZERO).unwrap(), []);
+    let python = Python::start(python, "mp_wait.py", &["connect", &address, KEY, "4"]);
+    // Whose login is finished first need not have come first.
+    let mut connections: Vec<(usize, C)> = (0..4)
+        .map(|_| listener.accept().expect("it logs in"))
+        .map(|connection| (connection.hear(), connection))
+        .collect();
+    connections.sort_by_key(|(place, _)| *place);
+    let connections: Vec<C> = (connections.into_iter())
+        .map(|(_, connection)| connection)
+        .collect();
+    assert_eq!(
+        C::wait(&connections, Duration::ZERO).expect("good connections"),
+        []
+    );
     for place in [2, 0, 3, 1, 1] {
         python.tell(&format!("{place} hello"));
-        assert_eq!(C::wait(&connections, LONG).unwrap(), [place]);
         assert_eq!(
-            connections[place].recv::<String>().unwrap().unwrap(),
-            "hello"
+            C::wait(&connections, LONG).expect("good connections"),
+            [place]
         );
+        assert_eq!(connections[place].hear::<String>(), "hello");
     }
     python.tell("1 still there");
-    assert_eq!(C::wait(&connections, LONG).unwrap(), [1]);
+    assert_eq!(C::wait(&connections, LONG).expect("good connections"), [1]);
     python.tell("3");
-    assert!(connections[3].poll(LONG).unwrap());
-    assert_eq!(C::wait(&connections, LONG).unwrap(), [1, 3]);
-    assert_eq!(connections[3].recv_bytes().unwrap(), None);
+    assert!(connections[3].has_come(LONG));
+    assert_eq!(
+        C::wait(&connections, LONG).expect("good connections"),
+        [1, 3]
+    );
+    connections[3].is_over();
 }
 
 /// A listener that many Pythons talk to at a time, and each gets its own answers.
 pub(crate) fn a_crowd<C: Talk>(python: &Path, kind: Kind) {
     let folder = Folder::new();
-    let mut listener = C::Listener::bind(&kind.address(&folder), &auth()).unwrap();
+    let mut listener = C::Listener::bind(&kind.address(&folder), &auth()).expect("it is free");
     let mut crowd: Vec<_> = (0..4)
         .map(|_| Python::connect(python, &listener.address(), KEY, &["sums"]))
         .collect();
     let threads: Vec<_> = (0..4)
         .map(|_| {
-            let connection = listener.accept().unwrap();
+            let connection = listener.accept().expect("it logs in");
             std::thread::spawn(move || obey(&connection))
         })
         .collect();

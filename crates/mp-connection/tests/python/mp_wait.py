@@ -1,7 +1,8 @@
 """Several connections at a time, by multiprocessing.connection.wait.
 
 mp_wait.py listen ADDRESS KEY COUNT     accepts COUNT connections, says what comes on which, and which end
-mp_wait.py connect ADDRESS KEY COUNT    has COUNT connections; "INDEX TEXT" on standard input sends, "INDEX" closes
+mp_wait.py connect ADDRESS KEY COUNT    has COUNT connections, and sends its index on each; a line "INDEX TEXT" on
+                                        standard input sends the text, "INDEX" closes
 """
 import os
 import signal
@@ -27,7 +28,10 @@ def listen(address, key, count):
 
 
 def connect(address, key, count):
-    connections = [Client(address, authkey=key) for _ in range(count)]
+    connections = []
+    for index in range(count):
+        connections.append(Client(address, authkey=key))
+        connections[-1].send(index)
     for line in sys.stdin:
         index, _, text = line.strip().partition(" ")
         if text:
