@@ -54,7 +54,8 @@ impl Default for Options {
 /// A version of the format that can be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// Read by Python 2.3 and later, and every 3.x. Byte strings arrive in 3.x as such, in 2.x as text.
+    /// Read by Python 2.6 and later, and every 3.x. Exceptions of classes that Python 2 lacks are written as the nearest
+    /// ancestor that it has: `ConnectionResetError` as `OSError`.
     V2,
     /// Read by every 3.x.
     V3,
