@@ -368,10 +368,8 @@ pub(crate) fn we_wait<C: Talk>(python: &Path) {
     let connections: Vec<C> = (connections.into_iter())
         .map(|(_, connection)| connection)
         .collect();
-    assert_eq!(
-        C::wait(&connections, Duration::ZERO).expect("good connections"),
-        []
-    );
+    let ready = C::wait(&connections, Duration::ZERO).expect("good connections");
+    assert!(ready.is_empty(), "{ready:?}");
     for place in [2, 0, 3, 1, 1] {
         python.tell(&format!("{place} hello"));
         assert_eq!(
