@@ -116,7 +116,7 @@
 //! | time for the login | 5 s, [`Auth::timeout`](crate::Auth::timeout) | the connection ends |
 //! | [a request](Options::max_request_len) | 8 MiB | `ValueError`, and the connection ends |
 //! | a request's time, from its first byte | 10 s, and a second for each 1024 bytes that came | the same |
-//! | [depth, values and bytes](pickle::Options) of a request | 100; 1,000,000; 64 MiB | `ValueError` |
+//! | [depth, values, bytes and memory](pickle::Options) of a request | 100; 1,000,000; 64 MiB; 64 MiB | `ValueError` |
 //! | [an answer](Options::max_answer_len) | 8 MiB | `RuntimeError` |
 //! | [requests that wait](Options::max_waiting) behind one that runs | 1 MiB | nothing more is read |
 //! | [answers that wait to be sent](Options::max_queued) | 1 MiB | nothing more is read, no call begins |

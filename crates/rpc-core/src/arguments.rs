@@ -21,6 +21,13 @@ pub trait ArgumentSource {
     /// [`Kind::WrongArguments`](crate::Kind::WrongArguments), with what `read` or the format complained of.
     fn value(&mut self, read: &mut ReadValue<'_>) -> Result<(), Fault>;
 
+    /// What [`value`](Self::value) does, for a parameter that is a [`Value`](crate::Value): a source whose deserialiser
+    /// is not forgotten on the way reads it in half of the time. `None` if it has no such way.
+    #[doc(hidden)]
+    fn dynamic(&mut self) -> Option<Result<crate::Value, Fault>> {
+        None
+    }
+
     /// All arguments together, if they are positional and encoded by the crate's own means: a function, which knows
     /// their types, then reads them itself, in a third of the time. It is read either so or one by one.
     #[doc(hidden)]

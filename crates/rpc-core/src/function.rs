@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use serde::{Serialize, forward_to_deserialize_any};
 
 use crate::arguments::{ArgumentSource, Encode, Slot};
 use crate::fault::shortened;
-use crate::{Answer, Context, Fault, Kind, Work};
+use crate::{Answer, Context, Fault, Kind, Value, Work};
 
 /// What a function may return: `Result<T, E>` with a serialisable `T` and an `E` that converts into [`Fault`], or one
 /// of the standard library's plain types.
@@ -50,7 +51,7 @@ macro_rules! plain_replies {
 }
 
 plain_replies! {
-    [] (), [] bool, [] char, [] String, [] &'static str, [] crate::Value,
+    [] (), [] bool, [] char, [] String, [] &'static str, [] Value,
     [] i8, [] i16, [] i32, [] i64, [] i128, [] isize, [] u8, [] u16, [] u32, [] u64, [] u128, [] usize, [] f32, [] f64,
     [T: Serialize] Vec<T>, [T: Serialize] Option<T>, [T: Serialize] Box<T>,
     [K: Serialize, V: Serialize, S] HashMap<K, V, S>, [K: Serialize, V: Serialize] BTreeMap<K, V>,
@@ -145,7 +146,7 @@ impl Signature {
     }
 }
 
-fn read_into<T: DeserializeOwned>(
+fn read_into<T: DeserializeOwned + 'static>(
     place: &mut Option<T>,
     source: &mut dyn ArgumentSource,
     signature: &Signature,
@@ -155,12 +156,15 @@ fn read_into<T: DeserializeOwned>(
     if place.is_some() {
         return Err(signature.wrong(format_args!("got two values for '{name}'")));
     }
-    source
-        .value(&mut |deserializer| {
+    let dynamic = (place as &mut dyn Any).downcast_mut::<Option<Value>>();
+    let read = match dynamic.map(|place| (place, source.dynamic())) {
+        Some((place, Some(read))) => read.map(|value| *place = Some(value)),
+        _ => source.value(&mut |deserializer| {
             *place = Some(erased_serde::deserialize(deserializer)?);
             Ok(())
-        })
-        .map_err(|fault| signature.unreadable(index, fault.message))
+        }),
+    };
+    read.map_err(|fault| signature.unreadable(index, fault.message))
 }
 
 /// What was not given: nothing for an `Option`, a fault for anything else.

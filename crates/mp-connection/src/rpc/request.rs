@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use rpc_core::{ArgumentSource, Fault, ReadValue, Slot};
+use rpc_core::{ArgumentSource, Fault, ReadValue, Slot, Value};
+use serde::Deserialize;
 
 use super::message::unwrap;
 use crate::pickle::{self, Node, NodeId, Options, Tree};
@@ -60,6 +61,19 @@ impl<'a> Request<'a> {
             options,
         })
     }
+
+    /// The value of the next argument, which is the next no longer.
+    fn take(&mut self) -> Option<NodeId> {
+        if let [value, rest @ ..] = self.positional {
+            self.positional = rest;
+            return Some(*value);
+        }
+        let [_, value, rest @ ..] = self.keywords else {
+            return None;
+        };
+        self.keywords = rest;
+        Some(*value)
+    }
 }
 
 impl ArgumentSource for Request<'_> {
@@ -75,22 +89,19 @@ impl ArgumentSource for Request<'_> {
     }
 
     fn value(&mut self, read: &mut ReadValue<'_>) -> Result<(), Fault> {
-        let value = match (self.positional, self.keywords) {
-            (&[value, ref rest @ ..], _) => {
-                self.positional = rest;
-                value
-            }
-            (_, &[_, value, ref rest @ ..]) => {
-                self.keywords = rest;
-                value
-            }
-            _ => return Ok(()),
+        let Some(value) = self.take() else {
+            return Ok(());
         };
         let deserializer = self.tree.deserializer(value, self.options);
         read(&mut <dyn erased_serde::Deserializer<'_>>::erase(
             deserializer,
         ))
-        .map_err(|error| Fault::wrong_arguments(shortened(&error.to_string(), 200)))
+        .map_err(complaint)
+    }
+
+    fn dynamic(&mut self) -> Option<Result<Value, Fault>> {
+        let deserializer = self.tree.deserializer(self.take()?, self.options);
+        Some(Value::deserialize(deserializer).map_err(complaint))
     }
 }
 
@@ -110,6 +121,12 @@ impl fmt::Display for Malformed {
             }
         }
     }
+}
+
+/// What is wrong with an argument, without all of a text that is in the wrong place.
+fn complaint(error: impl fmt::Display) -> Fault {
+    const LONGEST: usize = 200;
+    Fault::wrong_arguments(shortened(&error.to_string(), LONGEST))
 }
 
 /// The items of a tuple or a list.
