@@ -87,7 +87,7 @@
 //! | a message of the login | 256 bytes | [`AuthError::Frame`] on its length |
 //! | a key | 1 byte at least | [`EmptyKey`] |
 //! | a message | 64 MiB | an error on its length; nothing more is read |
-//! | a pickle: depth, values, bytes | 100; 1,000,000; 64 MiB | see [`pickle::Options`] |
+//! | a pickle: depth, values, bytes, memory | 100; 1,000,000; 64 MiB; 64 MiB | see [`pickle::Options`] |
 //!
 //! Memory grows with what arrived, never with what was announced.
 //!
