@@ -4,7 +4,7 @@ use std::slice;
 use std::sync::{Arc, OnceLock};
 
 use super::items::release;
-use super::key::{Probe, Table, probe};
+use super::key::{Probe, Table, is_same, probe};
 use super::{Value, show};
 
 /// Values by keys, in the order of insertion.
@@ -213,7 +213,7 @@ impl Keys {
     }
 
     fn find(&self, key: &Probe<'_>) -> Option<usize> {
-        let is_same = |at: usize| probe(&self.list[at]).is_ok_and(|other| other == *key);
+        let is_same = |at: usize| is_same(&self.list[at], key);
         if self.list.len() <= FEW {
             return (0..self.list.len()).find(|&at| is_same(at));
         }

@@ -41,7 +41,11 @@ pub(super) enum Probe<'a> {
     Bytes(&'a [u8]),
     /// The items of a tuple or frozenset, as 128 bits under a secret of the process: two that differ look alike in
     /// one of 2<sup>128</sup> cases, and nobody outside can find one.
-    Items(u128),
+    Items {
+        print: u128,
+        /// How many items there are, with those of items.
+        count: usize,
+    },
 }
 
 /// Why a value is the same key as no other.
@@ -55,22 +59,36 @@ pub(super) enum NoProbe {
 impl Probe<'_> {
     pub(super) fn hash(&self) -> u64 {
         match self {
-            Self::Items(print) => *print as u64,
-            _ => self.print() as u64,
+            Self::Items { print, .. } => *print as u64,
+            _ => self.print_with(&secrets()[0]),
         }
     }
 
     fn print(&self) -> u128 {
+        let [low, high] = secrets();
+        u128::from(self.print_with(low)) | u128::from(self.print_with(high)) << 64
+    }
+
+    fn print_with(&self, secret: &RandomState) -> u64 {
         match self {
-            Self::None => print(0, ()),
-            Self::Int(value) => print(1, value),
-            Self::BigInt(bytes) => print(2, bytes),
-            Self::Float(bits) => print(3, bits),
-            Self::Nan(number) => print(4, number),
-            Self::Str(text) => print(5, *text),
-            Self::Bytes(bytes) => print(6, *bytes),
-            Self::Items(print) => *print,
+            Self::None => secret.hash_one(0u8),
+            Self::Int(value) => secret.hash_one((1u8, value)),
+            Self::BigInt(bytes) => secret.hash_one((2u8, bytes)),
+            Self::Float(bits) => secret.hash_one((3u8, bits)),
+            Self::Nan(number) => secret.hash_one((4u8, number)),
+            Self::Str(text) => secret.hash_one((5u8, text)),
+            Self::Bytes(bytes) => secret.hash_one((6u8, bytes)),
+            Self::Items { print, .. } => secret.hash_one((7u8, print)),
         }
+    }
+}
+
+/// Whether a key is the one that was looked at.
+pub(super) fn is_same<'a>(place: impl Place<'a>, key: &Probe<'_>) -> bool {
+    match (place.key(), key) {
+        // Their items needn't be looked at for that.
+        (Key::Tuple | Key::FrozenSet, key) if !matches!(key, Probe::Items { .. }) => false,
+        _ => probe(place).is_ok_and(|other| other == *key),
     }
 }
 
@@ -87,7 +105,7 @@ pub(super) fn probe<'a>(place: impl Place<'a>) -> Result<Probe<'a>, NoProbe> {
         Key::Str(text) => Probe::Str(text),
         Key::Bytes(bytes) => Probe::Bytes(bytes),
         Key::Unhashable(kind) => return Err(NoProbe::Unhashable(kind)),
-        Key::Tuple | Key::FrozenSet => return items(place).map(Probe::Items),
+        Key::Tuple | Key::FrozenSet => return items(place),
     };
     Ok(key)
 }
@@ -113,7 +131,7 @@ struct Open<P> {
     is_ordered: bool,
 }
 
-fn items<'a, P: Place<'a>>(place: P) -> Result<u128, NoProbe> {
+fn items<'a, P: Place<'a>>(place: P) -> Result<Probe<'a>, NoProbe> {
     let open = |place: P| {
         let is_ordered = matches!(place.key(), Key::Tuple);
         Open {
@@ -125,6 +143,7 @@ fn items<'a, P: Place<'a>>(place: P) -> Result<u128, NoProbe> {
     };
     let mut outer = Vec::new();
     let mut inner = open(place);
+    let mut count = 0;
     loop {
         let item = match inner.place.item(inner.next) {
             Some(item) if matches!(item.key(), Key::Tuple | Key::FrozenSet) => {
@@ -133,18 +152,19 @@ fn items<'a, P: Place<'a>>(place: P) -> Result<u128, NoProbe> {
             }
             Some(item) => probe_leaf(item)?,
             None => {
-                let kind = if inner.is_ordered { 7 } else { 8 };
-                let done = print(kind, (inner.next, inner.print));
+                let kind: u8 = if inner.is_ordered { 8 } else { 9 };
+                let done = print((kind, inner.next, inner.print));
                 match outer.pop() {
                     Some(open) => inner = open,
-                    None => return Ok(done),
+                    None => return Ok(Probe::Items { print: done, count }),
                 }
                 done
             }
         };
         inner.next += 1;
+        count += 1;
         inner.print = match inner.is_ordered {
-            true => print(9, (inner.print, item)),
+            true => print((inner.print, item)),
             false => inner.print.wrapping_add(item),
         };
     }
@@ -158,11 +178,15 @@ fn probe_leaf<'a>(place: impl Place<'a>) -> Result<u128, NoProbe> {
     }
 }
 
-fn print(kind: u8, value: impl Hash) -> u128 {
+/// 128 bits that look like chance to who doesn't know the secrets.
+fn print(value: impl Hash) -> u128 {
+    let [low, high] = secrets();
+    u128::from(low.hash_one(&value)) | u128::from(high.hash_one(&value)) << 64
+}
+
+fn secrets() -> &'static [RandomState; 2] {
     static SECRETS: OnceLock<[RandomState; 2]> = OnceLock::new();
-    let [low, high] = SECRETS.get_or_init(|| [RandomState::new(), RandomState::new()]);
-    let half = |secret: &RandomState| u128::from(secret.hash_one((kind, &value)));
-    half(low) | half(high) << 64
+    SECRETS.get_or_init(|| [RandomState::new(), RandomState::new()])
 }
 
 /// Where the keys of a large container are, by number. It doesn't hold them: whoever asks says which are the same.

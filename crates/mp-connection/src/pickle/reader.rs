@@ -57,11 +57,11 @@ const CELL: usize = size_of::<Cell<'_>>();
 /// What it costs to mention it: a link, and its place in a container of `Value`s.
 const MENTION: usize = size_of::<NodeId>() + size_of::<super::Value>();
 /// What a text, byte string or long integer costs beside its length: a reference count and the allocator's share.
-const HEAP: usize = 32;
+const HEAP: usize = 40;
 /// What a container costs beside what it contains.
-const CONTAINER: usize = 64;
+const CONTAINER: usize = 80;
 /// What a dict costs: it has its keys beside.
-const DICT: usize = 160;
+const DICT: usize = 192;
 /// What an exception costs: it has arguments and attributes beside.
 const EXCEPTION: usize = 256;
 /// Room for what two levels of nesting may have open in protocol 0: the tuple of arguments, and the list in there.
@@ -545,7 +545,7 @@ impl<'de, 'o> Reader<'de, 'o> {
         let bytes = super::int::shortest(bytes);
         match super::int::to_i64(bytes) {
             Some(value) => self.push(Cell::Int(value)),
-            None => self.push_heap(Cell::BigInt(bytes), bytes.len()),
+            None => self.push_heap(Cell::BigInt(bytes), HEAP + bytes.len()),
         }
     }
 

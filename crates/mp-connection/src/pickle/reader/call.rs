@@ -1,6 +1,6 @@
 //! The few classes and functions that data needs, and calls of them, which are made here and nowhere else.
 
-use super::{CONTAINER, EXCEPTION, Error, Fault, HEAP, Reader};
+use super::{EXCEPTION, Error, Fault, HEAP, MENTION, Reader};
 use crate::pickle::exception::known;
 use crate::pickle::tree::{Callable, Cell, Class, Links, Node, NodeId, Piece};
 
@@ -158,7 +158,7 @@ impl<'de> Reader<'de, '_> {
     /// The contents of a list as those of another container: Python makes the set now, and the list may change.
     fn copy(&mut self, list: Links) -> Result<Links, Fault> {
         let len = list.len as usize;
-        self.reserve(len * (CONTAINER / 2))?;
+        self.reserve(len * MENTION)?;
         let start = self.link_end(len)?;
         self.tree.links.extend_from_within(list.range());
         Ok(Links {

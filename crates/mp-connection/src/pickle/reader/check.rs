@@ -1,7 +1,7 @@
 use super::{Error, Fault};
 use crate::pickle::dict::FEW;
 use crate::pickle::error::Limit;
-use crate::pickle::key::{Key, NoProbe, Place, Probe, Table, probe};
+use crate::pickle::key::{Key, NoProbe, Place, Probe, Table, is_same, probe};
 use crate::pickle::options::Options;
 use crate::pickle::tree::{Cell, Links, Node, NodeId, Tree};
 
@@ -28,6 +28,9 @@ struct Check<'t, 'de> {
     /// For each value that is shared, one more than its place in `done`; zero for others, which are mentioned once.
     slots: Vec<u32>,
     done: Vec<State>,
+    /// How many items of keys were looked at.
+    looked: usize,
+    max_values: usize,
     /// Keys of the last dict, which were different: often the next has the same.
     keys: Vec<NodeId>,
 }
@@ -74,6 +77,8 @@ impl<'t, 'de> Check<'t, 'de> {
             max_depth: options.depth(),
             slots,
             done,
+            looked: 0,
+            max_values: options.max_values,
             keys: Vec::new(),
         }
     }
@@ -122,6 +127,17 @@ impl<'t, 'de> Check<'t, 'de> {
             return Err(Fault::from(Error::TooLarge {
                 what: Limit::Depth,
                 limit: self.max_depth,
+            }));
+        }
+        Ok(())
+    }
+
+    fn count(&self, values: usize) -> Result<(), Fault> {
+        if values > self.max_values {
+            let limit = self.max_values;
+            return Err(Fault::from(Error::TooLarge {
+                what: Limit::Values,
+                limit,
             }));
         }
         Ok(())
@@ -194,6 +210,8 @@ impl<'t, 'de> Check<'t, 'de> {
     }
 
     fn close(&mut self, open: &Open) -> Result<Sum, Fault> {
+        // Before keys are looked at: that takes time by how often values are mentioned.
+        self.count(open.sum.values)?;
         match self.tree.cells[open.id.index()] {
             Cell::Dict(links) => {
                 let links = self.unique(links, 2)?;
@@ -251,10 +269,15 @@ impl<'t, 'de> Check<'t, 'de> {
         let mut table = Table::with_capacity(count);
         let mut end = range.start;
         for at in range.clone().step_by(step) {
-            let key = self.probe(self.tree.links[at])?;
+            let key = probe_in(self.tree, self.tree.links[at])?;
+            if let Probe::Items { count, .. } = key {
+                // They are all mentioned in what is read, where they would be too many.
+                self.looked += count;
+                self.count(self.looked)?;
+            }
             let is_same = |number: usize| {
                 let other = self.tree.links[range.start + number * step];
-                self.probe(other).is_ok_and(|other| other == key)
+                is_same(InTree(self.tree, other), &key)
             };
             match table.insert(key.hash(), is_same) {
                 Some(number) if step == 2 => {
@@ -273,28 +296,35 @@ impl<'t, 'de> Check<'t, 'de> {
         })
     }
 
+    /// Compares simple keys one by one. The others need what `unique` does with many.
     fn are_few_different(
         &self,
         mut keys: impl Iterator<Item = NodeId> + Clone,
     ) -> Result<bool, Fault> {
         while let Some(id) = keys.next() {
-            let key = self.probe(id)?;
-            for other in keys.clone() {
-                if other == id || self.probe(other)? == key {
-                    return Ok(false);
-                }
+            if self.tree.is_container(id) {
+                return Ok(false);
+            }
+            let key = probe_in(self.tree, id)?;
+            if keys
+                .clone()
+                .any(|other| other == id || is_same(InTree(self.tree, other), &key))
+            {
+                return Ok(false);
             }
         }
         Ok(true)
     }
+}
 
-    fn probe(&self, id: NodeId) -> Result<Probe<'_>, Fault> {
-        probe(InTree(self.tree, id)).map_err(|error| match error {
-            NoProbe::Unhashable(kind) => Fault::from(Error::Unhashable { kind }),
+fn probe_in<'a>(tree: &'a Tree<'_>, id: NodeId) -> Result<Probe<'a>, Fault> {
+    probe(InTree(tree, id)).map_err(|error| {
+        Fault::from(match error {
+            NoProbe::Unhashable(kind) => Error::Unhashable { kind },
             // In a tree not a number has a number of its own.
-            NoProbe::Nan => Fault::from(Error::Unhashable { kind: "float" }),
+            NoProbe::Nan => Error::Unhashable { kind: "float" },
         })
-    }
+    })
 }
 
 /// A value of a tree.

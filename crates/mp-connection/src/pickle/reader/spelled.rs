@@ -38,7 +38,7 @@ impl<'de> Reader<'de, '_> {
                         start,
                         len: bytes.len(),
                     }),
-                    2 * bytes.len(),
+                    HEAP + 2 * bytes.len(),
                 )
             }
         }
