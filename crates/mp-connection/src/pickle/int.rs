@@ -25,8 +25,8 @@ pub struct BigInt {
 /// How many digits are converted from and to decimal, which takes time by their square: as in Python.
 pub(super) const MAX_DIGITS: usize = 4300;
 
-/// So many bytes have at most as many digits.
-const MAX_DECIMAL_BYTES: usize = 1785;
+/// More bytes have more digits.
+const MAX_DECIMAL_BYTES: usize = 1786;
 
 impl BigInt {
     /// From little-endian two's complement of any length.
@@ -59,10 +59,12 @@ impl fmt::Display for BigInt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = Number::from_signed_bytes_le(&self.bytes);
         if self.bytes.len() <= MAX_DECIMAL_BYTES {
-            number.fmt(f)
-        } else {
-            write!(f, "{number:#x}")
+            let decimal = number.to_string();
+            if decimal.trim_start_matches('-').len() <= MAX_DIGITS {
+                return f.write_str(&decimal);
+            }
         }
+        write!(f, "{number:#x}")
     }
 }
 
