@@ -184,9 +184,7 @@ fn integers_of_every_length() {
 
 #[test]
 fn exceptions_are_values() {
-    let error = read(from_hex(concat!(
-        "80049523000000000000008c086275696c74696e73948c084b65794572726f729493948c03666f6f94859452942e"
-    )))
+    let error = read(from_hex("80049523000000000000008c086275696c74696e73948c084b65794572726f729493948c03666f6f94859452942e"))
     .expect("it is an exception");
     assert_eq!(error, Exception::new("KeyError", ["foo"]).into());
     assert_eq!(
@@ -312,9 +310,9 @@ fn frames_hold_whole_instructions() {
 
 #[test]
 fn every_cut_of_a_pickle_is_an_error() {
-    let whole = from_hex(concat!(
-        "80049523000000000000008c086275696c74696e73948c084b65794572726f729493948c03666f6f94859452942e"
-    ));
+    let whole = from_hex(
+        "80049523000000000000008c086275696c74696e73948c084b65794572726f729493948c03666f6f94859452942e",
+    );
     for len in 0..whole.len() {
         let error = read(&whole[..len]).expect_err("it is not whole");
         assert!(
