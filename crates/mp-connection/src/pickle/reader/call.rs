@@ -147,15 +147,18 @@ impl<'de> Reader<'de, '_> {
         };
         match self.tree.cells[state.index()] {
             Cell::None => Ok(()),
-            Cell::Dict(_) if self.tree.links[parts as usize + 1] == NodeId::NONE => {
-                self.tree.links[parts as usize + 1] = state;
+            Cell::Dict(links) if self.tree.links[parts as usize + 1] == NodeId::NONE => {
+                let links = self.copy(links)?;
+                self.container(Cell::Dict(links))?;
+                self.tree.links[parts as usize + 1] = self.pop()?;
                 Ok(())
             }
             _ => Err(self.misuse()),
         }
     }
 
-    /// The contents of a list as those of another container: Python makes the set now, and the list may change.
+    /// The contents of a list or dict as those of another container: Python makes the set or attributes now, and the
+    /// list or dict may change.
     fn copy(&mut self, list: Links) -> Result<Links, Fault> {
         let len = list.len as usize;
         self.reserve(len * MENTION)?;
