@@ -66,14 +66,7 @@ fn deep() -> Vec<Case> {
         made(
             "keys",
             Expect::Fails("TooLarge { what: Memory"),
-            move || {
-                cat(&[
-                    b"\x80\x04}",
-                    &b"N".repeat(1),
-                    &b"\x85".repeat(depth),
-                    b"Ns.",
-                ])
-            },
+            move || cat(&[b"\x80\x04}", b"N", &b"\x85".repeat(depth), b"Ns."]),
         ),
         made(
             "a deep key in a set",

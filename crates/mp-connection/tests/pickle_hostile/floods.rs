@@ -110,7 +110,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Without optimisation a byte takes a hundred times as long.
 const LARGE: usize = if cfg!(debug_assertions) {
-    8 << 20
+    2 << 20
 } else {
     64 << 20
 };
