@@ -9,17 +9,7 @@ use crate::pickle::tree::{Cell, Links, Node, NodeId, Tree};
 ///
 /// Values are counted as often as they are mentioned, without being looked at more than once.
 pub(super) fn check(tree: &mut Tree<'_>, options: &Options) -> Result<(), Fault> {
-    let mut check = Check::new(tree, options);
-    let sum = check.run()?;
-    for (what, found, limit) in [
-        (Limit::Values, sum.values, options.max_values),
-        (Limit::Bytes, sum.bytes, options.max_bytes),
-    ] {
-        if found > limit {
-            return Err(Fault::from(Error::TooLarge { what, limit }));
-        }
-    }
-    Ok(())
+    Check::new(tree, options).run()
 }
 
 struct Check<'t, 'de> {
@@ -30,7 +20,9 @@ struct Check<'t, 'de> {
     done: Vec<State>,
     /// How many items of keys were looked at.
     looked: usize,
-    max_values: usize,
+    options: &'t Options,
+    /// What was counted in the containers around the one that is looked at.
+    outside: Sum,
     /// Keys of the last dict, which were different: often the next has the same.
     keys: Vec<NodeId>,
 }
@@ -69,7 +61,7 @@ impl Sum {
 }
 
 impl<'t, 'de> Check<'t, 'de> {
-    fn new(tree: &'t mut Tree<'de>, options: &Options) -> Self {
+    fn new(tree: &'t mut Tree<'de>, options: &'t Options) -> Self {
         let slots = tree.shared_slots();
         let done = vec![State::Unseen; tree.shared.len()];
         Self {
@@ -78,16 +70,17 @@ impl<'t, 'de> Check<'t, 'de> {
             slots,
             done,
             looked: 0,
-            max_values: options.max_values,
+            options,
+            outside: Sum::default(),
             keys: Vec::new(),
         }
     }
 
-    fn run(&mut self) -> Result<Sum, Fault> {
+    fn run(&mut self) -> Result<(), Fault> {
         let mut outer: Vec<Open> = Vec::new();
         let root = self.tree.root();
         let mut open = match self.leaf(root)? {
-            Some(sum) => return Ok(sum),
+            Some(sum) => return self.count(sum),
             None => self.open(root, 0)?,
         };
         loop {
@@ -104,6 +97,7 @@ impl<'t, 'de> Check<'t, 'de> {
                             continue;
                         }
                         None => {
+                            self.outside.add(open.sum);
                             outer.push(open);
                             open = self.open(id, outer.len())?;
                             continue;
@@ -116,8 +110,10 @@ impl<'t, 'de> Check<'t, 'de> {
             let sum = self.close(&open)?;
             match outer.pop() {
                 Some(next) => open = next,
-                None => return Ok(sum),
+                None => return Ok(()),
             }
+            self.outside.values -= open.sum.values;
+            self.outside.bytes -= open.sum.bytes;
             open.sum.add(sum);
         }
     }
@@ -132,15 +128,25 @@ impl<'t, 'de> Check<'t, 'de> {
         Ok(())
     }
 
-    fn count(&self, values: usize) -> Result<(), Fault> {
-        if values > self.max_values {
-            let limit = self.max_values;
-            return Err(Fault::from(Error::TooLarge {
-                what: Limit::Values,
-                limit,
-            }));
+    /// Holds what was mentioned so far against the limits.
+    fn count(&self, sum: Sum) -> Result<(), Fault> {
+        let mut total = self.outside;
+        total.add(sum);
+        match self.options {
+            options if total.values > options.max_values => self.too_many_values(),
+            options if total.bytes > options.max_bytes => Err(Fault::from(Error::TooLarge {
+                what: Limit::Bytes,
+                limit: options.max_bytes,
+            })),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn too_many_values(&self) -> Result<(), Fault> {
+        Err(Fault::from(Error::TooLarge {
+            what: Limit::Values,
+            limit: self.options.max_values,
+        }))
     }
 
     /// The sum of what has no parts, or was looked at before.
@@ -210,8 +216,8 @@ impl<'t, 'de> Check<'t, 'de> {
     }
 
     fn close(&mut self, open: &Open) -> Result<Sum, Fault> {
-        // Before keys are looked at: that takes time by how often values are mentioned.
-        self.count(open.sum.values)?;
+        // Before keys are looked at: that takes time by how often values are mentioned, and by their length.
+        self.count(open.sum)?;
         match self.tree.cells[open.id.index()] {
             Cell::Dict(links) => {
                 let links = self.unique(links, 2)?;
@@ -273,7 +279,9 @@ impl<'t, 'de> Check<'t, 'de> {
             if let Probe::Items { count, .. } = key {
                 // They are all mentioned in what is read, where they would be too many.
                 self.looked += count;
-                self.count(self.looked)?;
+                if self.looked > self.options.max_values {
+                    self.too_many_values()?;
+                }
             }
             let is_same = |number: usize| {
                 let other = self.tree.links[range.start + number * step];
