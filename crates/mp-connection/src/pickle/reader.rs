@@ -52,9 +52,6 @@ struct Noted {
     is_used: bool,
 }
 
-/// For how many values there is room from the beginning, so that they needn't move. Room that isn't used isn't taken
-/// from the system.
-const MAX_ROOM: usize = 1 << 20;
 /// What a value costs: its cell.
 const CELL: usize = size_of::<Cell<'_>>();
 /// What it costs to mention it: a link, and its place in a container of `Value`s.
@@ -75,7 +72,7 @@ impl<'de, 'o> Reader<'de, 'o> {
         Self {
             input: Input::new(pickle),
             options,
-            tree: Tree::with_capacity((pickle.len() / 4).min(options.max_values).min(MAX_ROOM)),
+            tree: Tree::default(),
             stack: Vec::new(),
             marks: Vec::new(),
             fence: 0,

@@ -142,14 +142,6 @@ impl Piece {
 }
 
 impl<'de> Tree<'de> {
-    pub(super) fn with_capacity(values: usize) -> Self {
-        Self {
-            cells: Vec::with_capacity(values),
-            links: Vec::with_capacity(values),
-            ..Self::default()
-        }
-    }
-
     /// The value that the pickle is of.
     pub(crate) fn root(&self) -> NodeId {
         self.root
