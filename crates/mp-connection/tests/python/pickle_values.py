@@ -184,7 +184,7 @@ class Values:
         else:
             try:
                 raised = rng.choice(self.exceptions)(*children)
-            except TypeError:  # some are particular
+            except (IndexError, TypeError):  # some are particular
                 raised = KeyError(*children)
         if rng.random() < 0.3:
             raised.detail = children
@@ -531,6 +531,8 @@ class Comparison:
         if type(left) is not type(right):
             if not self.is_close(left, right):
                 return "%s: %s %.200r became %s %.200r" % (place, type(left).__name__, left, type(right).__name__, right)
+            if isinstance(left, OSError):
+                return None  # classes differ in what they make of their arguments
         if isinstance(left, float):
             if struct.pack(">d", left) == struct.pack(">d", right) or (left != left and right != right):
                 return None
