@@ -184,7 +184,7 @@ class Values:
         else:
             try:
                 raised = rng.choice(self.exceptions)(*children)
-            except (IndexError, TypeError):  # some are particular
+            except Exception:  # some are particular
                 raised = KeyError(*children)
         if rng.random() < 0.3:
             raised.detail = children
