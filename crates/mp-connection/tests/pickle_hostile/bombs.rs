@@ -1,6 +1,6 @@
 //! Small pickles of large values, deep ones, and endless ones.
 
-use crate::case::{Case, Expect, cat, fails, global, made, reads, text};
+use crate::case::{Case, Expect, LARGE, cat, fails, global, made, reads, text};
 
 pub(crate) fn cases() -> Vec<Case> {
     [deep(), endless(), shared()].concat()
@@ -106,7 +106,7 @@ fn deep() -> Vec<Case> {
             },
         ),
         made("marks", Expect::Fails("TooLarge { what: Depth"), || {
-            cat(&[b"\x80\x04", &b"(".repeat((64 << 20) - 4), b"N."])
+            cat(&[b"\x80\x04", &b"(".repeat(LARGE), b"N."])
         }),
         made(
             "deep and shared",

@@ -63,3 +63,10 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
 pub(crate) fn global(module: &str, name: &str) -> Vec<u8> {
     cat(&[&text(module), &text(name), b"\x93"])
 }
+
+/// Without optimisation a byte takes a hundred times as long.
+pub(crate) const LARGE: usize = if cfg!(debug_assertions) {
+    2 << 20
+} else {
+    64 << 20
+};

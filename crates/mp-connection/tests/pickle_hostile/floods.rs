@@ -1,6 +1,6 @@
 //! Megabytes of each instruction.
 
-use crate::case::{Case, Expect, made};
+use crate::case::{Case, Expect, LARGE, made};
 
 /// 64 MiB of each instruction that takes no argument, on what it needs, and of those with an argument as short as it gets.
 pub(crate) fn cases() -> Vec<Case> {
@@ -107,10 +107,3 @@ pub(crate) fn cases() -> Vec<Case> {
         flood("letters without a line end", b"V", b"a", b""),
     ]
 }
-
-/// Without optimisation a byte takes a hundred times as long.
-const LARGE: usize = if cfg!(debug_assertions) {
-    2 << 20
-} else {
-    64 << 20
-};

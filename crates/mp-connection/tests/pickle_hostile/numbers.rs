@@ -1,6 +1,6 @@
 //! Numbers and texts that are none, or that are longer than anybody needs.
 
-use crate::case::{Case, Expect, cat, fails, made, reads};
+use crate::case::{Case, Expect, LARGE, cat, fails, made, reads};
 
 pub(crate) fn cases() -> Vec<Case> {
     [integers(), floats(), texts()].concat()
@@ -41,14 +41,14 @@ fn integers() -> Vec<Case> {
             "TooLarge { what: Digits",
         ),
         made(
-            "LONG of 64 MiB",
+            "LONG of megabytes",
             Expect::Fails("TooLarge { what: Digits"),
-            move || digits((64 << 20) - 4),
+            move || digits(LARGE - 4),
         ),
         made(
-            "INT of 64 MiB",
+            "INT of megabytes",
             Expect::Fails("TooLarge { what: Digits"),
-            || cat(&[b"I", &vec![b'0'; (64 << 20) - 3], b"\n."]),
+            || cat(&[b"I", &vec![b'0'; LARGE - 3], b"\n."]),
         ),
         made("LONG4 of a megabyte", Expect::Whatever, || {
             cat(&[b"\x80\x02\x8b\x00\x00\x10\x00", &vec![0x55; 1 << 20], b"."])
@@ -82,8 +82,8 @@ fn floats() -> Vec<Case> {
         made("FLOAT of a megabyte", Expect::Whatever, || {
             cat(&[b"F0.", &vec![b'7'; 1 << 20], b"\n."])
         }),
-        made("FLOAT of 64 MiB", Expect::Whatever, || {
-            cat(&[b"F0.", &vec![b'7'; (64 << 20) - 5], b"\n."])
+        made("FLOAT of megabytes", Expect::Whatever, || {
+            cat(&[b"F0.", &vec![b'7'; LARGE - 5], b"\n."])
         }),
     ]
 }
@@ -138,19 +138,19 @@ fn texts() -> Vec<Case> {
             b"S'a\\'\\\\\\n\\x41\\101'\n.",
             r#""a'\\\nAA""#,
         ),
-        made("BINUNICODE of 64 MiB", Expect::Whatever, || {
-            cat(&[b"X\xf0\xff\xff\x03", &vec![b'a'; (64 << 20) - 16], b"."])
+        made("BINUNICODE of megabytes", Expect::Whatever, || {
+            cat(&[b"X\xf0\xff\xff\x03", &vec![b'a'; LARGE - 16], b"."])
         }),
-        made("UNICODE of 64 MiB of escapes", Expect::Whatever, || {
-            let escapes = b"\\u0041".repeat((64 << 20) / 6 - 1);
+        made("UNICODE of megabytes of escapes", Expect::Whatever, || {
+            let escapes = b"\\u0041".repeat(LARGE / 6 - 1);
             cat(&[b"V", &escapes, b"\n."])
         }),
-        made("STRING of 64 MiB of escapes", Expect::Whatever, || {
-            let escapes = b"\\x41".repeat((64 << 20) / 4 - 2);
+        made("STRING of megabytes of escapes", Expect::Whatever, || {
+            let escapes = b"\\x41".repeat(LARGE / 4 - 2);
             cat(&[b"S'", &escapes, b"'\n."])
         }),
-        made("UNICODE of 64 MiB of Latin-1", Expect::Whatever, || {
-            cat(&[b"V", &vec![0xe9; (64 << 20) - 3], b"\n."])
+        made("UNICODE of megabytes of Latin-1", Expect::Whatever, || {
+            cat(&[b"V", &vec![0xe9; LARGE - 3], b"\n."])
         }),
     ]
 }
