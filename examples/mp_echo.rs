@@ -147,14 +147,8 @@ impl Echo {
 
 /// Reads an object and writes it, in the protocol in which it came: who writes an old one may not read a new one.
 fn written_anew(object: &[u8], options: &pickle::Options) -> Result<Vec<u8>, pickle::Error> {
-    let protocol = match object {
-        [0x80, 5, ..] => Protocol::V5,
-        [0x80, 4, ..] => Protocol::V4,
-        [0x80, 3, ..] => Protocol::V3,
-        _ => Protocol::V2,
-    };
     let written = pickle::Options {
-        protocol,
+        protocol: Protocol::of(object),
         ..options.clone()
     };
     Value::from_pickle(object, options)?.to_pickle(&written)

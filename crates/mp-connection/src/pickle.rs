@@ -103,7 +103,7 @@ mod int;
 mod items;
 mod key;
 mod names;
-mod opcode;
+pub(crate) mod opcode;
 mod options;
 mod reader;
 mod serialize;

@@ -1,3 +1,5 @@
+use super::opcode;
+
 /// What pickles may look like, both ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -64,4 +66,37 @@ pub enum Protocol {
     V4,
     /// Read by 3.8 and later.
     V5,
+}
+
+impl Protocol {
+    /// Tells in which one a pickle is, as the first two bytes say. Protocols 0 and 1 say nothing and count as 2, newer ones
+    /// than 5, which are not read, as 5.
+    ///
+    /// Who answers in it is understood by whoever asked.
+    ///
+    /// ```
+    /// use mp_connection::pickle::Protocol;
+    ///
+    /// assert_eq!(Protocol::of(b"\x80\x03K\x05."), Protocol::V3);
+    /// assert_eq!(Protocol::of(b"I5\n."), Protocol::V2);
+    /// ```
+    #[must_use]
+    pub fn of(pickle: &[u8]) -> Self {
+        match pickle {
+            [opcode::PROTO, 3, ..] => Self::V3,
+            [opcode::PROTO, 4, ..] => Self::V4,
+            [opcode::PROTO, 5..=u8::MAX, ..] => Self::V5,
+            _ => Self::V2,
+        }
+    }
+
+    /// What stands behind `PROTO`.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::V2 => 2,
+            Self::V3 => 3,
+            Self::V4 => 4,
+            Self::V5 => 5,
+        }
+    }
 }

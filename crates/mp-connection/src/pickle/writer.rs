@@ -50,7 +50,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(place: &'a mut Vec<u8>, options: &'a Options) -> Self {
         let mut out = std::mem::take(place);
         let before = out.len();
-        out.extend_from_slice(&[opcode::PROTO, number(options.protocol)]);
+        out.extend_from_slice(&[opcode::PROTO, options.protocol.number()]);
         Self {
             out,
             place,
@@ -413,15 +413,6 @@ impl<'a> Writer<'a> {
 
 /// Room for the instructions that follow a long one.
 const SPARE: usize = 64;
-
-fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::V2 => 2,
-        Protocol::V3 => 3,
-        Protocol::V4 => 4,
-        Protocol::V5 => 5,
-    }
-}
 
 #[cold]
 fn too_large(what: Limit, limit: usize) -> Error {

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use rpc_core::{Answer, Call, Context, Fault, Invoked, Job, JobId, Kind, Registry, Work};
 
-use super::message::protocol_of;
 use super::request::Request;
 use super::{Options, answer, exception};
 use crate::pickle::{Exception, Protocol};
@@ -51,7 +50,7 @@ impl Calls {
 
     /// Takes a message while no call runs: its answer is appended to `out`, or its call runs from now on.
     pub(super) fn receive(&mut self, message: &[u8], now: Instant, out: &mut Vec<u8>) {
-        let protocol = protocol_of(message, self.options.pickle.protocol);
+        let protocol = Protocol::of(message).min(self.options.pickle.protocol);
         let start = out.len();
         let called = Request::read(message, &self.options.pickle, |request| {
             self.call(request, protocol, now, out)

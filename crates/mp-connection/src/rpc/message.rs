@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rpc_core::EncodeError;
 use serde::{Serialize, Serializer};
 
-use crate::pickle::{self, Options, Protocol, Value};
+use crate::pickle::{self, Options, Protocol, Value, opcode};
 
 /// The longest message that is written, whatever the options say: every Python reads it in one piece.
 pub(super) const LONGEST: usize = 1 << 30;
@@ -38,12 +38,13 @@ pub(super) fn wrap(
     if protocol == Protocol::V2 {
         return wrap_for_python_2(out, write);
     }
-    out.extend_from_slice(&[PROTO, number(protocol), BINBYTES, 0, 0, 0, 0]);
+    out.extend_from_slice(&[opcode::PROTO, protocol.number(), opcode::BINBYTES]);
+    out.extend_from_slice(&[0; size_of::<u32>()]);
     let inner = out.len();
     write(out)?;
     let len = length(out.len() - inner)?;
     out[inner - 4..inner].copy_from_slice(&len.to_le_bytes());
-    out.push(STOP);
+    out.push(opcode::STOP);
     Ok(())
 }
 
@@ -91,42 +92,29 @@ pub(super) fn unwrap<'a>(
     })
 }
 
-/// The protocol in which who sent `message` wants to be answered: its own, if it is not newer than `newest`.
-pub(super) fn protocol_of(message: &[u8], newest: Protocol) -> Protocol {
-    let theirs = match message {
-        [PROTO, 0..=2, ..] => Protocol::V2,
-        [PROTO, 3, ..] => Protocol::V3,
-        [PROTO, 4, ..] => Protocol::V4,
-        [PROTO, ..] => Protocol::V5,
-        // Protocols 0 and 1 don't say what they are.
-        _ => Protocol::V2,
-    };
-    theirs.min(newest)
-}
-
 /// What nearly all messages look like, without a copy; `None` if it is not plain that this is one.
 fn unwrap_plain(message: &[u8]) -> Option<&[u8]> {
-    let [PROTO, 2..=5, rest @ ..] = message else {
+    let [opcode::PROTO, 2..=5, rest @ ..] = message else {
         return None;
     };
     let rest = match rest {
-        [FRAME, rest @ ..] => {
+        [opcode::FRAME, rest @ ..] => {
             let (len, rest) = rest.split_first_chunk()?;
             (u64::from_le_bytes(*len) == rest.len() as u64).then_some(rest)?
         }
         rest => rest,
     };
-    let (&opcode, rest) = rest.split_first()?;
-    let (len, rest) = match opcode {
-        SHORT_BINBYTES | SHORT_BINSTRING => {
+    let (&first, rest) = rest.split_first()?;
+    let (len, rest) = match first {
+        opcode::SHORT_BINBYTES | opcode::SHORT_BINSTRING => {
             let (len, rest) = rest.split_first()?;
             (usize::from(*len), rest)
         }
-        BINBYTES | BINSTRING => {
+        opcode::BINBYTES | opcode::BINSTRING => {
             let (len, rest) = rest.split_first_chunk()?;
             (usize::try_from(u32::from_le_bytes(*len)).ok()?, rest)
         }
-        BINBYTES8 => {
+        opcode::BINBYTES8 => {
             let (len, rest) = rest.split_first_chunk()?;
             (usize::try_from(u64::from_le_bytes(*len)).ok()?, rest)
         }
@@ -135,18 +123,12 @@ fn unwrap_plain(message: &[u8]) -> Option<&[u8]> {
     let (inner, end) = rest.split_at_checked(len)?;
     matches!(
         end,
-        [STOP] | [MEMOIZE, STOP] | [BINPUT, _, STOP] | [LONG_BINPUT, _, _, _, _, STOP]
+        [opcode::STOP]
+            | [opcode::MEMOIZE, opcode::STOP]
+            | [opcode::BINPUT, _, opcode::STOP]
+            | [opcode::LONG_BINPUT, _, _, _, _, opcode::STOP]
     )
     .then_some(inner)
-}
-
-fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::V2 => 2,
-        Protocol::V3 => 3,
-        Protocol::V4 => 4,
-        Protocol::V5 => 5,
-    }
 }
 
 struct Bytes<'a>(&'a [u8]);
@@ -156,16 +138,3 @@ impl Serialize for Bytes<'_> {
         serializer.serialize_bytes(self.0)
     }
 }
-
-const PROTO: u8 = 0x80;
-const FRAME: u8 = 0x95;
-const MEMOIZE: u8 = 0x94;
-const BINPUT: u8 = b'q';
-const LONG_BINPUT: u8 = b'r';
-const SHORT_BINBYTES: u8 = b'C';
-const BINBYTES: u8 = b'B';
-const BINBYTES8: u8 = 0x8e;
-/// What Python 2 has for byte strings.
-const SHORT_BINSTRING: u8 = b'U';
-const BINSTRING: u8 = b'T';
-const STOP: u8 = b'.';
