@@ -73,7 +73,7 @@ fn one_hundred_megabytes_go_through_though_the_client_reads_late() {
         });
         assert_eq!(read_to_end(&stream), b"", "{strategy}");
         println!("{strategy}: {:?}, {} KiB", began.elapsed(), memory >> 10);
-        let most = if strategy == "prefork" { 16 } else { 1 } * (24 << 20);
+        let most = if strategy == "prefork" { 16 } else { 1 } * (8 << 20);
         assert!(memory < most, "{strategy}: {memory} bytes");
     }
 }

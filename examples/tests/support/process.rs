@@ -34,12 +34,13 @@ impl Process {
             .collect()
     }
 
-    /// How much memory it uses now, in bytes.
+    /// How much memory of its own it uses now, in bytes. The pages of its file, which it shares with its
+    /// children, do not count: how many of them are mapped depends on the machine.
     pub(crate) fn memory(self) -> usize {
         let status = self.read("status");
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix("RssAnon:"))
             .expect("a process that runs has memory");
         let kibibytes = line.trim().trim_end_matches(" kB");
         kibibytes.parse::<usize>().expect("a number") * 1024
