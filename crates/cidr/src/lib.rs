@@ -85,10 +85,12 @@
 
 mod access;
 mod error;
+mod lpm;
 mod parse;
 mod prefix;
 
 pub use access::{AccessList, Verdict};
 pub use error::CidrError;
 pub use ipnet::IpNet;
+pub use lpm::LpmMap;
 pub use prefix::Cidr;
