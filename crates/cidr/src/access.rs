@@ -1,7 +1,8 @@
-use std::fmt;
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
 
-use crate::prefix::Cidr;
+use crate::cidr::Cidr;
 
 /// Who may come in: allow rules and deny rules, in no order.
 ///
@@ -109,7 +110,9 @@ impl fmt::Display for Verdict {
 }
 
 fn narrowest(rules: &[Cidr], address: IpAddr) -> Option<Cidr> {
-    let containing = rules.iter().filter(|rule| rule.contains(address));
+    let containing = rules
+        .iter()
+        .filter(|rule| rule.to_canonical().contains(address));
     containing
         .max_by_key(|rule| rule.to_canonical().prefix_len())
         .copied()

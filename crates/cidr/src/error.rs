@@ -1,8 +1,8 @@
-use std::error::Error;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use core::error::Error;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
 
-use crate::prefix::Cidr;
+use crate::cidr::Cidr;
 
 /// Why a text, or an address and a length, is no network. Positions are in bytes from the start of the
 /// text.
@@ -11,6 +11,11 @@ use crate::prefix::Cidr;
 pub enum CidrError {
     /// What stands before the slash, or all of it, is no address.
     NoAddress,
+    /// It is a network or an address of the other family than the one asked for.
+    OtherFamily {
+        /// The address.
+        address: IpAddr,
+    },
     /// What stands behind the slash is neither a length nor a mask.
     NoPrefix {
         /// The greatest length for this address.
@@ -53,6 +58,13 @@ impl fmt::Display for CidrError {
             Self::NoAddress => f.write_str(
                 "no address: neither four numbers as in 10.0.0.0 nor groups as in 2001:db8::",
             ),
+            Self::OtherFamily { address } => {
+                let (is, due) = if address.is_ipv4() { (4, 6) } else { (6, 4) };
+                write!(
+                    f,
+                    "{address} is an IPv{is} address where an IPv{due} address is due"
+                )
+            }
             Self::NoPrefix { max: 32 } => f.write_str(
                 "behind the slash is neither a prefix length (0 to 32) nor a mask as in 255.0.0.0",
             ),

@@ -49,24 +49,22 @@
 //!
 //! # IPv4 addresses in IPv6 clothes
 //!
-//! A socket that accepts both families reports the peer 10.0.0.1 as `::ffff:10.0.0.1`. So that no rule
-//! is passed by for that, such an IPv4-mapped address is judged as the IPv4 address that it carries,
-//! everywhere, and a network of mapped addresses as the IPv4 network:
+//! A socket that accepts both families reports the peer 10.0.0.1 as `::ffff:10.0.0.1`. To a network that
+//! is an IPv6 address like any other; an [`AccessList`] judges it as the IPv4 address that it carries,
+//! and a rule of mapped addresses as the IPv4 network, so that no rule is passed by:
 //!
 //! ```
-//! use cidr::Cidr;
+//! use std::net::IpAddr;
 //!
-//! let (plain, mapped) = ("10.0.0.0/8".parse::<Cidr>()?, "::ffff:10.0.0.0/104".parse::<Cidr>()?);
-//! for network in [plain, mapped] {
-//!     assert!(network.contains([10, 0, 0, 1]));
-//!     assert!(network.contains([0, 0, 0, 0, 0, 0xffff, 0x0a00, 1]));
-//! }
-//! # Ok::<(), cidr::CidrError>(())
+//! use cidr::{AccessList, Cidr};
+//!
+//! let office: Cidr = "10.0.0.0/8".parse()?;
+//! let peer: IpAddr = "::ffff:10.0.0.1".parse()?;
+//! assert!(!office.contains(peer));
+//! assert!(office.contains(peer.to_canonical()));
+//! assert!(!AccessList::default().deny([office]).check(peer).is_allowed());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! It follows that no IPv6 network shorter than `::ffff:0:0/96` contains a mapped address: `::/0` is all
-//! of IPv6 and nothing of IPv4. Other ways to carry IPv4 addresses (NAT64, 6to4, Teredo) are IPv6
-//! addresses like others.
 //!
 //! # Limits
 //!
@@ -75,22 +73,27 @@
 //!
 //! # With other crates
 //!
-//! `Cidr` is an [`IpNet`] without host bits: `IpNet::from(cidr)` costs nothing, and
+//! `Cidr` is an [`IpNet`](::ipnet::IpNet) without host bits: `IpNet::from(cidr)` costs nothing, and
 //! `Cidr::try_from(net)` looks at the host bits.
 //!
 //! # Related blocks
 //!
 //! `socket-server` asks a closure before each connection (`Server::verify`), and that asks the list.
+#![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 mod access;
+mod address;
+mod cidr;
 mod error;
+mod ipnet;
 mod lpm;
 mod parse;
-mod prefix;
 
 pub use access::{AccessList, Verdict};
+pub use address::Address;
+pub use cidr::Cidr;
 pub use error::CidrError;
-pub use ipnet::IpNet;
 pub use lpm::LpmMap;
-pub use prefix::Cidr;

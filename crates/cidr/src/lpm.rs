@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
+use alloc::collections::BTreeMap;
+use core::fmt;
+use core::net::IpAddr;
 
-use crate::prefix::Cidr;
+use crate::cidr::Cidr;
 
 /// A map from networks to values that finds the longest match: of all networks that contain an address,
 /// the one with the longest prefix, as routers do.

@@ -1,19 +1,19 @@
 //! From text to an address and a prefix length, by the rules of Python's `ipaddress`, save that a
 //! leading zero is refused in the length too.
 
-use std::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr};
 
+use crate::address::{Address, sealed::Bits};
 use crate::error::CidrError;
-use crate::prefix::Cidr;
 
 /// The length may still be too great for the address only where it comes from a caller, not from here.
 pub(crate) fn address_and_prefix_len(text: &str) -> Result<(IpAddr, u8), CidrError> {
     let Some((before, behind)) = text.split_once('/') else {
         let address = address(text)?;
-        return Ok((address, Cidr::from(address).prefix_len()));
+        return Ok((address, address.width()));
     };
     let address = address(before)?;
-    let max = Cidr::from(address).prefix_len();
+    let max = address.width();
     let prefix_len = if !behind.is_empty() && behind.bytes().all(|byte| byte.is_ascii_digit()) {
         if starts_with_zero(behind) {
             let at = before.len() + 1;
@@ -32,6 +32,11 @@ pub(crate) fn address_and_prefix_len(text: &str) -> Result<(IpAddr, u8), CidrErr
         return Err(CidrError::NoPrefix { max });
     };
     Ok((address, prefix_len))
+}
+
+/// The address, if it is of the family that is asked for.
+pub(crate) fn of_family<A: Address>(address: IpAddr) -> Result<A, CidrError> {
+    A::from_ip(address).ok_or(CidrError::OtherFamily { address })
 }
 
 fn address(text: &str) -> Result<IpAddr, CidrError> {

@@ -13,10 +13,6 @@ use cidr::{Cidr, CidrError};
 const NETWORKS: &str = r"
 import ipaddress, sys
 
-def plain(address):
-    # A mapped address counts as the IPv4 address in it, which `in` does not do by itself.
-    return getattr(address, 'ipv4_mapped', None) or address
-
 for line in sys.stdin:
     text, *probes = line.split()
     network = ipaddress.ip_network(text, strict=False)
@@ -25,7 +21,7 @@ for line in sys.stdin:
         strict = 'network'
     except ValueError:
         strict = 'hostbits'
-    inside = ['01'[plain(ipaddress.ip_address(probe)) in network] for probe in probes]
+    inside = ['01'[ipaddress.ip_address(probe) in network] for probe in probes]
     print(strict, network.network_address.packed.hex(), network.prefixlen, *inside)
 ";
 
