@@ -7,6 +7,8 @@ mod dtype;
 mod element;
 mod error;
 mod limits;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod memory;
 mod order;
 pub mod raw;
