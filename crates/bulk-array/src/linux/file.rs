@@ -16,7 +16,7 @@ use super::pipe_signal::without_pipe_signal;
 /// read. A socket inside TLS is another matter: what is written past TLS is not encrypted, so send an array
 /// through the TLS stream instead.
 ///
-/// Blocks until the socket has taken all, see the [module](self).
+/// Blocks until the socket has taken all, see [the module](crate::linux).
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ pub enum Delivery {
 ///
 /// It leaves `SO_ZEROCOPY` set, and reads the socket's error queue: no time stamps at the same time.
 ///
-/// Blocks until then, see the [module](self).
+/// Blocks until then, see [the module](crate::linux).
 ///
 /// # Errors
 ///
@@ -53,7 +53,8 @@ fn send_bytes(socket: BorrowedFd<'_>, bytes: &[u8], sent: &mut u64) -> io::Resul
     let mut lent = Lent::to(socket);
     while lent.is_in_use && (*sent as usize) < bytes.len() {
         let rest = &bytes[*sent as usize..];
-        let piece = &rest[..rest.len().min(PIECE)];
+        let most = if *sent == 0 { PROBE } else { PIECE };
+        let piece = &rest[..rest.len().min(most)];
         let taken = retry_on_intr(|| send(socket, piece, IN_PLACE));
         match taken {
             Ok(taken) => {
@@ -181,5 +182,7 @@ const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 const IN_PLACE: SendFlags = SendFlags::NOSIGNAL
     .union(SendFlags::DONTWAIT)
     .union(SendFlags::from_bits_retain(libc::MSG_ZEROCOPY as u32));
-/// The most that is lent by one send.
+/// The most that is lent by the first send: what the kernel says about it comes before much else is lent.
+const PROBE: usize = 64 << 10;
+/// The most that is lent by one of the others.
 const PIECE: usize = 1 << 20;
