@@ -11,7 +11,7 @@
 //!
 //! let office: Cidr = "10.0.0.0/8".parse()?;
 //! let printers: Cidr = "10.1.0.0/16".parse()?;
-//! let list = AccessList::default().allow([office]).deny([printers]);
+//! let list = AccessList::longest_match().allow([office]).deny([printers]);
 //!
 //! let verdict = list.check(IpAddr::from([10, 1, 2, 3]));
 //! assert!(!verdict.is_allowed());
@@ -20,8 +20,9 @@
 //! # Ok::<(), cidr::CidrError>(())
 //! ```
 //!
-//! Rules have no order: a deny rule wins over any allow rule, and where there are allow rules,
-//! everybody else stays outside. [`AccessList`] has the truth table.
+//! The narrowest rule decides, a deny rule where two are equal, and where there are allow rules, everybody
+//! else stays outside. [`AccessList`] has the truth table; `AccessList<FirstMatch>` goes by the order of the
+//! rules instead. Either can be read from text, one rule a line.
 //!
 //! # A network
 //!
@@ -62,14 +63,14 @@
 //! let peer: IpAddr = "::ffff:10.0.0.1".parse()?;
 //! assert!(!office.contains(peer));
 //! assert!(office.contains(peer.to_canonical()));
-//! assert!(!AccessList::default().deny([office]).check(peer).is_allowed());
+//! assert!(!AccessList::longest_match().deny([office]).check(peer).is_allowed());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Limits
 //!
 //! There is nothing to set. Values have a fixed size, parsing looks at each byte a fixed number of times
-//! and allocates nothing, and an access list costs one comparison a rule.
+//! and allocates nothing; the time of a look into an access list grows with the logarithm of its rules.
 //!
 //! # With other crates
 //!
@@ -92,7 +93,9 @@ mod ipnet;
 mod lpm;
 mod parse;
 
-pub use access::{AccessList, Verdict};
+pub use access::{
+    AccessError, AccessList, AccessProblem, Action, FirstMatch, LongestMatch, Order, Rule, Verdict,
+};
 pub use address::Address;
 pub use cidr::Cidr;
 pub use error::CidrError;
