@@ -90,7 +90,9 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let serving = args.serving;
     let strategy = serving.strategy();
-    let access = AccessList::default().allow(args.allow).deny(args.deny);
+    let access = AccessList::longest_match()
+        .allow(args.allow)
+        .deny(args.deny);
     let service = Arc::new(Service {
         tls: args.tls.load(strategy)?,
         proof: args.key.load("echo")?.map(Arc::new),

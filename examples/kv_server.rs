@@ -117,7 +117,9 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let auth = args.key.auth(args.modern_only)?;
     let door = Rc::new(Door {
-        access: AccessList::default().allow(args.allow).deny(args.deny),
+        access: AccessList::longest_match()
+            .allow(args.allow)
+            .deny(args.deny),
         tls: args.tls.load(Strategy::Loop)?,
         proof: args.key.load("kv")?,
         options: options(args.max_connections, args.idle_timeout),

@@ -53,8 +53,8 @@ fn check(network: Cidr) {
         let is_carved_out = network.address().is_ipv6()
             && network.prefix_len() < 96
             && end.to_canonical().is_ipv4();
-        let denied = AccessList::default().deny([network]).check(end);
-        let allowed = AccessList::default().allow([network]).check(end);
+        let denied = AccessList::longest_match().deny([network]).check(end);
+        let allowed = AccessList::longest_match().allow([network]).check(end);
         assert_eq!(denied.is_allowed(), is_carved_out);
         assert_eq!(allowed.is_allowed(), !is_carved_out);
     }

@@ -150,7 +150,9 @@ fn mapped_addresses_pass_no_rule_by() {
 fn mapped_addresses_are_kept_where_that_is_asked_for() {
     let rules = networks(&["10.0.0.0/8", "::ffff:10.1.0.0/112"]);
     // Before the rules or behind them.
-    let before = AccessList::longest_match().keep_mapped().deny(rules.clone());
+    let before = AccessList::longest_match()
+        .keep_mapped()
+        .deny(rules.clone());
     let behind = AccessList::longest_match().deny(rules).keep_mapped();
     assert_eq!(before, behind);
     assert_eq!(

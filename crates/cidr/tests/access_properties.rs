@@ -64,7 +64,11 @@ fn by_hand(
         return (*action, Some(number));
     }
     let has_allow = rules.iter().any(|(action, _)| *action == Action::Allow);
-    let unstated = if has_allow { Action::Deny } else { Action::Allow };
+    let unstated = if has_allow {
+        Action::Deny
+    } else {
+        Action::Allow
+    };
     (otherwise.unwrap_or(unstated), None)
 }
 

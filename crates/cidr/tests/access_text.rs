@@ -106,8 +106,18 @@ fn the_last_lines_of_the_truth_table_can_be_stated() {
 #[test]
 fn an_error_names_line_and_column() {
     let cases = [
-        ("permit all", 1, 1, "no statement: a line begins with allow, deny, otherwise or inside"),
-        ("allow all\n  Deny all", 2, 3, "no statement: a line begins with allow, deny, otherwise or inside"),
+        (
+            "permit all",
+            1,
+            1,
+            "no statement: a line begins with allow, deny, otherwise or inside",
+        ),
+        (
+            "allow all\n  Deny all",
+            2,
+            3,
+            "no statement: a line begins with allow, deny, otherwise or inside",
+        ),
         (
             "allow ::\n\ndeny  10.0.0.1/8",
             3,
@@ -116,15 +126,30 @@ fn an_error_names_line_and_column() {
         ),
         ("otherwise", 1, 10, "otherwise what? allow or deny"),
         ("otherwise maybe", 1, 11, "otherwise what? allow or deny"),
-        ("otherwise deny\nallow all\notherwise deny", 3, 1, "line 1 says already what happens otherwise"),
-        ("inside teredo", 1, 8, "inside what? 6to4, or nat64 and a prefix"),
+        (
+            "otherwise deny\nallow all\notherwise deny",
+            3,
+            1,
+            "line 1 says already what happens otherwise",
+        ),
+        (
+            "inside teredo",
+            1,
+            8,
+            "inside what? 6to4, or nat64 and a prefix",
+        ),
         (
             "inside nat64 64:ff9b::/95",
             1,
             14,
             "64:ff9b::/95 is no NAT64 prefix: these have a length of 32, 40, 48, 56, 64 or 96",
         ),
-        ("allow all 10.0.0.0/8", 1, 11, "the statement ends before this"),
+        (
+            "allow all 10.0.0.0/8",
+            1,
+            11,
+            "the statement ends before this",
+        ),
         ("inside 6to4 too", 1, 13, "the statement ends before this"),
         // In characters, not in bytes; a no-break space is white, too.
         ("deny\u{a0}all é ü", 1, 10, "the statement ends before this"),
@@ -146,15 +171,27 @@ fn a_rule_without_a_network_is_an_error_behind_the_word() {
         let error = refused(text);
         assert_eq!(error.line, 1);
         assert!(error.column >= 5, "{error}");
-        assert!(matches!(error.problem, AccessProblem::NoNetwork(_)), "{error}");
+        assert!(
+            matches!(error.problem, AccessProblem::NoNetwork(_)),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn a_text_that_states_nothing_is_refused() {
-    for (text, line) in [("", 1), ("\n\n", 3), ("# allow all\n", 2), ("inside 6to4", 2)] {
+    for (text, line) in [
+        ("", 1),
+        ("\n\n", 3),
+        ("# allow all\n", 2),
+        ("inside 6to4", 2),
+    ] {
         let problem = AccessProblem::Empty;
-        let error = AccessError { line, column: 1, problem };
+        let error = AccessError {
+            line,
+            column: 1,
+            problem,
+        };
         assert_eq!(refused(text), error, "{text:?}");
     }
 }

@@ -61,9 +61,9 @@ impl fmt::Display for AccessError {
 impl fmt::Display for AccessProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoStatement => f.write_str(
-                "no statement: a line begins with allow, deny, otherwise or inside",
-            ),
+            Self::NoStatement => {
+                f.write_str("no statement: a line begins with allow, deny, otherwise or inside")
+            }
             Self::NoNetwork(error) => error.fmt(f),
             Self::NoAction => f.write_str("otherwise what? allow or deny"),
             Self::NoCarrier => f.write_str("inside what? 6to4, or nat64 and a prefix"),

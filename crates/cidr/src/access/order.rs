@@ -15,6 +15,7 @@ impl Order for LongestMatch {}
 impl Order for FirstMatch {}
 
 mod sealed {
+    #[expect(unnameable_types, reason = "it seals `Order`")]
     pub trait Order: Default {
         const IS_FIRST: bool;
     }
