@@ -4,7 +4,7 @@ use core::str::FromStr;
 
 use crate::address::{Address, host_bits_v4, host_bits_v6};
 use crate::error::CidrError;
-use crate::parse;
+use crate::{parse, text};
 
 /// A network: an address without host bits, and the length of its prefix.
 ///
@@ -156,7 +156,15 @@ impl<A: Address> Cidr<A> {
         }
     }
 
-    fn widen(self) -> Cidr {
+    /// The network of a length and an address that were checked.
+    pub(crate) fn of_valid(address: A, prefix_len: u8) -> Self {
+        Self {
+            address,
+            prefix_len,
+        }
+    }
+
+    pub(crate) fn widen(self) -> Cidr {
         Cidr {
             address: self.address.into(),
             prefix_len: self.prefix_len,
@@ -299,7 +307,7 @@ impl<A: Address> FromStr for Cidr<A> {
 /// Writes `ADDRESS/LENGTH`, also for a single address.
 impl<A: Address> fmt::Display for Cidr<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix_len)
+        text::write(f, self.address, self.prefix_len)
     }
 }
 

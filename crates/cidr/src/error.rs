@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use crate::cidr::Cidr;
 
-/// Why a text, or an address and a length, is no network. Positions are in bytes from the start of the
+/// Why something is no network, or no network of the kind asked for. Positions are in bytes from the start of the
 /// text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,7 +26,8 @@ pub enum CidrError {
         /// Where the number begins.
         at: usize,
     },
-    /// The address has a zone (`%eth0`), which a network has not.
+    /// The address has a zone (`%eth0`): it belongs to a machine, while networks and addresses here are
+    /// numbers.
     Zone {
         /// Where the zone begins.
         at: usize,
@@ -49,6 +50,27 @@ pub enum CidrError {
         address: IpAddr,
         /// The network it is in.
         network: Cidr,
+    },
+    /// Subnets were asked for that are greater than the network.
+    SubnetLen {
+        /// The length asked for.
+        prefix_len: u8,
+        /// The network, whose own length is the least.
+        network: Cidr,
+    },
+    /// A supernet was asked for that is smaller than the network.
+    SupernetLen {
+        /// The length asked for.
+        prefix_len: u8,
+        /// The network, whose own length is the greatest.
+        network: Cidr,
+    },
+    /// A network was to be taken out of one that it is not inside.
+    NotInside {
+        /// The network to be taken out.
+        network: Cidr,
+        /// The network it is not inside.
+        outer: Cidr,
     },
 }
 
@@ -74,7 +96,7 @@ impl fmt::Display for CidrError {
             Self::LeadingZero { at } => {
                 write!(f, "the number at byte {at} begins with a zero")
             }
-            Self::Zone { at } => write!(f, "the zone at byte {at} does not belong to a network"),
+            Self::Zone { at } => write!(f, "the zone at byte {at} is not part of an address here"),
             Self::PrefixLen { prefix_len, max } => {
                 write!(f, "prefix length {prefix_len} is more than {max}")
             }
@@ -87,6 +109,21 @@ impl fmt::Display for CidrError {
                 "{address}/{} has host bits set; {network} is the network",
                 network.prefix_len()
             ),
+            Self::SubnetLen {
+                prefix_len,
+                network,
+            } => write!(
+                f,
+                "no subnet of {network} has length {prefix_len}, which is shorter"
+            ),
+            Self::SupernetLen {
+                prefix_len,
+                network,
+            } => write!(
+                f,
+                "no supernet of {network} has length {prefix_len}, which is longer"
+            ),
+            Self::NotInside { network, outer } => write!(f, "{network} is not inside {outer}"),
         }
     }
 }

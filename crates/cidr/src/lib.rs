@@ -87,16 +87,24 @@ extern crate alloc;
 
 mod access;
 mod address;
+mod addresses;
 mod cidr;
 mod error;
+mod interface;
 mod ipnet;
 mod lpm;
 mod parse;
+mod relations;
+mod span;
+mod text;
 
 pub use access::{
     AccessError, AccessList, AccessProblem, Action, FirstMatch, LongestMatch, Order, Rule, Verdict,
 };
 pub use address::Address;
+pub use addresses::{Addresses, Subnets};
 pub use cidr::Cidr;
 pub use error::CidrError;
+pub use interface::Interface;
 pub use lpm::LpmMap;
+pub use text::Digits;

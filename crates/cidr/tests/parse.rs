@@ -68,7 +68,7 @@ fn refused_with_the_reason() {
         ("10.0.0.0/08", "the number at byte 9 begins with a zero"),
         (
             "fe80::%eth0/64",
-            "the zone at byte 6 does not belong to a network",
+            "the zone at byte 6 is not part of an address here",
         ),
         (
             "10.0.0.0/255.0.255.0",
