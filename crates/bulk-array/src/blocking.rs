@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::raw::{Receiver, SliceReceiver};
 use crate::source::Source;
 
+pub mod npy;
 pub mod raw;
 
 fn write_rest(stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {

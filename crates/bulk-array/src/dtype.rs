@@ -84,6 +84,11 @@ impl Dtype {
             _ => self.item_size(),
         }
     }
+
+    /// Whether elements of type `found` can be taken for these: the same, or bools as `u8`.
+    pub(crate) fn accepts(self, found: Self) -> bool {
+        self == found || (self == Self::new(Kind::Uint, 1) && found.kind == Kind::Bool)
+    }
 }
 
 impl Kind {

@@ -25,6 +25,51 @@ pub enum ArrayError {
         /// The bytes that it has.
         expected: u64,
     },
+    /// The stream ended inside the header.
+    HeaderTruncated {
+        /// The bytes of the header that came.
+        received: u64,
+        /// The bytes that it has, as far as that can be known.
+        expected: u64,
+    },
+    /// The stream does not begin as numpy's format does, with `93 4e 55 4d 50 59`.
+    NotNpy {
+        /// The bytes that came instead, six at most.
+        found: Box<[u8]>,
+    },
+    /// A version of numpy's format that is not known: there are 1.0, 2.0 and 3.0.
+    UnknownVersion {
+        /// The number before the dot.
+        major: u8,
+        /// The number behind it, if it has come.
+        minor: Option<u8>,
+    },
+    /// The header is longer than the limit.
+    HeaderTooLong {
+        /// The length that the peer announced, in bytes.
+        len: u64,
+        /// The most bytes that may be.
+        max_header_len: usize,
+    },
+    /// The header is none that numpy would write.
+    InvalidHeader {
+        /// The byte that is wrong, counted from the beginning of the header.
+        position: u64,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// The elements are no numbers, or of a kind that is not known.
+    UnknownDtype {
+        /// Where the type is named, in bytes from the beginning of the header.
+        position: u64,
+        /// Its name, the first 32 bytes at most.
+        descr: Box<str>,
+    },
+    /// The array has more dimensions than the limit.
+    TooManyDims {
+        /// The most that may be.
+        max_dims: usize,
+    },
     /// The peer's array has elements of another type than those asked for.
     DtypeMismatch {
         /// What was asked for.
@@ -98,6 +143,45 @@ impl fmt::Display for ArrayError {
             Self::Truncated { received, expected } => write!(
                 f,
                 "the stream ended after {received} of the {expected} bytes of the array"
+            ),
+            Self::HeaderTruncated { received, expected } => write!(
+                f,
+                "the stream ended after {received} of the {expected} bytes of the header"
+            ),
+            Self::NotNpy { found } => write!(
+                f,
+                "the stream does not begin as a numpy array, but with \"{}\"",
+                found.escape_ascii()
+            ),
+            Self::UnknownVersion {
+                major,
+                minor: Some(minor),
+            } => {
+                write!(f, "version {major}.{minor} of numpy's format is not known")
+            }
+            Self::UnknownVersion { major, minor: None } => {
+                write!(f, "version {major} of numpy's format is not known")
+            }
+            Self::HeaderTooLong {
+                len,
+                max_header_len,
+            } => write!(
+                f,
+                "the peer announced a header of {len} bytes, the limit is {max_header_len}"
+            ),
+            Self::InvalidHeader { position, expected } => {
+                write!(
+                    f,
+                    "the header is wrong at byte {position}: expected {expected}"
+                )
+            }
+            Self::UnknownDtype { position, descr } => write!(
+                f,
+                "the elements are of the type {descr:?} (byte {position} of the header), which is no number"
+            ),
+            Self::TooManyDims { max_dims } => write!(
+                f,
+                "the peer announced an array of more than {max_dims} dimensions, which is the limit"
             ),
             Self::DtypeMismatch { expected, found } => write!(
                 f,

@@ -10,6 +10,7 @@ mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod memory;
+pub mod npy;
 mod order;
 pub mod raw;
 mod shape;

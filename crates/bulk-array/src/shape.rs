@@ -30,8 +30,12 @@ pub enum Order {
 
 impl Shape {
     /// Describes an array of these dimensions.
+    ///
+    /// Where both orders are the same (one dimension, say) the order is C: so equal arrays have equal shapes.
     #[must_use]
     pub fn new(dims: Vec<u64>, order: Order) -> Self {
+        let both = dims.contains(&0) || dims.iter().filter(|&&dim| dim > 1).count() < 2;
+        let order = if both { Order::C } else { order };
         Self { dims, order }
     }
 
@@ -71,6 +75,10 @@ impl Shape {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.dims.contains(&0)
+    }
+
+    pub(crate) fn tuple(&self) -> Tuple<'_> {
+        Tuple(&self.dims)
     }
 
     /// Returns where in memory the element at `index` is, counted in elements; `None` outside of the array.
@@ -114,19 +122,27 @@ impl From<&Self> for Shape {
 }
 
 impl fmt::Display for Shape {
-    /// Writes the dimensions as Python writes a tuple.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tuple().fmt(f)?;
+        match self.order {
+            Order::C => Ok(()),
+            Order::Fortran => f.write_str(" in Fortran order"),
+        }
+    }
+}
+
+/// The dimensions as Python writes a tuple.
+pub(crate) struct Tuple<'a>(&'a [u64]);
+
+impl fmt::Display for Tuple<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(")?;
-        for (place, dim) in self.dims.iter().enumerate() {
+        for (place, dim) in self.0.iter().enumerate() {
             match place {
                 0 => write!(f, "{dim}")?,
                 _ => write!(f, ", {dim}")?,
             }
         }
-        f.write_str(if self.dims.len() == 1 { ",)" } else { ")" })?;
-        match self.order {
-            Order::C => Ok(()),
-            Order::Fortran => f.write_str(" in Fortran order"),
-        }
+        f.write_str(if self.0.len() == 1 { ",)" } else { ")" })
     }
 }
