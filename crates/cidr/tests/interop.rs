@@ -1,221 +1,192 @@
-//! Beside Python's `ipaddress`, in one Python process for each test.
+//! Python's `ipaddress` and this crate, asked the same questions.
 //!
-//! `CIDR_ADDRESSES` is how many random addresses each prefix length is tried with (default 100).
+//! `python/vectors.py` prints the questions and what Python says: some eighty thousand. Besides `python3`,
+//! the interpreters of `NETBLOCKS_PYTHONS` are asked.
 
-use std::io::{BufRead, BufReader, Write};
+mod support;
+
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::path::Path;
 
-use cidr::{Cidr, CidrError};
-
-/// Answers each line with one line.
-const NETWORKS: &str = r"
-import ipaddress, sys
-
-for line in sys.stdin:
-    text, *probes = line.split()
-    network = ipaddress.ip_network(text, strict=False)
-    try:
-        ipaddress.ip_network(text)
-        strict = 'network'
-    except ValueError:
-        strict = 'hostbits'
-    inside = ['01'[ipaddress.ip_address(probe) in network] for probe in probes]
-    print(strict, network.network_address.packed.hex(), network.prefixlen, *inside)
-";
-
-const TEXTS: &str = r"
-import ipaddress, sys
-
-for line in sys.stdin:
-    text = bytes.fromhex(line).decode()
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-        print(network.network_address.packed.hex(), network.prefixlen)
-    except ValueError:
-        print('refused')
-";
-
-/// Gives Python all lines and calls `check` with each and the answer to it.
-fn ask(script: &str, lines: Vec<String>, mut check: impl FnMut(&str, &str)) {
-    let mut python = Command::new("python3")
-        .args(["-c", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3 is installed");
-    let mut questions = python.stdin.take().expect("standard input is a pipe");
-    let answers = python.stdout.take().expect("standard output is a pipe");
-    let asked = lines.join("\n");
-    let asking = thread::spawn(move || questions.write_all(asked.as_bytes()));
-    let mut answers = BufReader::new(answers).lines();
-    for line in &lines {
-        let answer = answers.next().expect("an answer to each line");
-        check(line, &answer.expect("text"));
-    }
-    asking
-        .join()
-        .expect("writing does not panic")
-        .expect("Python reads all of it");
-    assert!(python.wait().expect("a child can be waited for").success());
-}
+use cidr::{Address, Cidr, CidrError};
+use support::Python;
 
 #[test]
-fn every_prefix_length_on_random_addresses() {
-    let count = std::env::var("CIDR_ADDRESSES").map_or(100, |count| {
-        count.parse::<u32>().expect("CIDR_ADDRESSES is a number")
-    });
-    let mut random = Random(1);
-    let mut lines = Vec::new();
-    for prefix_len in 0..=32_u32 {
-        for _ in 0..count {
-            let bits = random.next() as u32;
-            // Half of them are networks already.
-            let bits = if random.next().is_multiple_of(2) {
-                bits & u32::MAX.checked_shl(32 - prefix_len).unwrap_or(0)
-            } else {
-                bits
-            };
-            let probe =
-                |flipped: u32| Ipv4Addr::from(bits ^ 1_u32.checked_shl(flipped).unwrap_or(0));
-            let (inside, outside) = (
-                probe(31_u32.saturating_sub(prefix_len)),
-                probe(32 - prefix_len),
-            );
-            let far = Ipv4Addr::from(random.next() as u32);
-            let mapped = outside.to_ipv6_mapped();
-            let network = Ipv4Addr::from(bits);
-            lines.push(format!(
-                "{network}/{prefix_len} {inside} {outside} {far} {mapped} ::1"
-            ));
-        }
+fn answers_as_python_does() {
+    for python in support::pythons() {
+        compare(&python);
     }
-    for prefix_len in 0..=128_u32 {
-        for _ in 0..count {
-            let bits = u128::from(random.next()) << 64 | u128::from(random.next());
-            let bits = if random.next().is_multiple_of(2) {
-                bits & u128::MAX.checked_shl(128 - prefix_len).unwrap_or(0)
-            } else {
-                bits
-            };
-            let probe =
-                |flipped: u32| Ipv6Addr::from(bits ^ 1_u128.checked_shl(flipped).unwrap_or(0));
-            let (inside, outside) = (
-                probe(127_u32.saturating_sub(prefix_len)),
-                probe(128 - prefix_len),
-            );
-            let network = Ipv6Addr::from(bits);
-            lines.push(format!(
-                "{network}/{prefix_len} {inside} {outside} ::1 ::ffff:1.2.3.4 1.2.3.4"
-            ));
-        }
-    }
-    ask(NETWORKS, lines, |line, python| {
-        let mut words = line.split(' ');
-        let text = words.next().expect("a network");
-        let network = Cidr::parse_lenient(text).expect("a network");
-        let strict = match text.parse::<Cidr>() {
-            Ok(_) => "network",
-            Err(CidrError::HostBits { .. }) => "hostbits",
-            Err(error) => panic!("{text}: {error}"),
+}
+
+/// A line of the script: an operation, its arguments and Python's answer.
+struct Vector<'a> {
+    operation: &'a str,
+    arguments: Vec<&'a str>,
+    answer: &'a str,
+}
+
+fn compare(python: &Path) {
+    let mut version: Version = (0, 0, 0);
+    let (mut compared, mut explained) = (0, [0; DIFFERENCES.len()]);
+    let mut different = Vec::new();
+    Python::start(python, "vectors.py", &[]).each_line(|line| {
+        let mut words: Vec<&str> = line.split('\t').collect();
+        let answer = words.pop().expect("an answer");
+        let arguments = words.split_off(1);
+        let vector = Vector {
+            operation: words[0],
+            arguments,
+            answer,
         };
-        let mut ours = format!("{strict} {}", packed(network));
-        for probe in words {
-            let probe: IpAddr = probe.parse().expect("an address");
-            ours.push_str(if network.contains(probe) { " 1" } else { " 0" });
+        if vector.operation == "python" {
+            version = read_version(answer);
+            return;
         }
-        assert_eq!(ours, python, "{line}");
-    });
-}
-
-#[test]
-fn any_text_is_refused_by_both_or_read_alike() {
-    let mut random = Random(2);
-    let seeds = [
-        "10.0.0.0/8",
-        "192.0.2.255/24",
-        "10.20.30.40/255.255.0.0",
-        "10.20.30.40/0.0.255.255",
-        "255.255.255.255",
-        "0.0.0.0/0.0.0.0",
-        "2001:db8::/32",
-        "1:2:3:4:5:6:7:8/128",
-        "1:2:3:4:5:6:7::/112",
-        "::ffff:10.0.0.0/104",
-        "::1.2.3.4",
-        "::",
-    ];
-    let alphabet: Vec<char> = "00123456789abfFx.:/ +-\n٣".chars().collect();
-    let mut texts = Vec::new();
-    for _ in 0..5_000 {
-        let mut text: Vec<char> = random.pick(&seeds).chars().collect();
-        for _ in 0..1 + random.below(3) {
-            let at = random.below(text.len() + 1);
-            let new = *random.pick(&alphabet);
-            match random.below(3) {
-                0 => text.insert(at, new),
-                1 if at < text.len() => text[at] = new,
-                _ if at < text.len() => drop(text.remove(at)),
-                _ => text.push(new),
+        for ours in ours(&vector) {
+            compared += 1;
+            if ours == answer {
+                continue;
+            }
+            match DIFFERENCES
+                .iter()
+                .position(|(is_so, _)| is_so(version, &vector))
+            {
+                Some(why) => explained[why] += 1,
+                None => different.push(format!("{line}\n    ours: {ours}")),
             }
         }
-        texts.push(text.into_iter().collect::<String>());
+    });
+    let python = python.display();
+    println!("{python} {version:?}: {compared} compared");
+    for (count, (_, why)) in explained.iter().zip(DIFFERENCES) {
+        println!("  {count} differ: {why}");
     }
-    let lines = texts.iter().map(|text| {
-        let bytes = text.bytes();
-        bytes.map(|byte| format!("{byte:02x}")).collect()
-    });
-    let mut texts = texts.iter();
-    let (mut read, mut refused) = (0, 0);
-    ask(TEXTS, lines.collect(), |_, python| {
-        let text = texts.next().expect("as many as lines");
-        let ours = match Cidr::parse_lenient(text) {
-            // Python takes /08 for /8. We do not: it is as ambiguous as 08 in an address.
-            Err(CidrError::LeadingZero { at }) if text[..at].ends_with('/') => return,
-            Err(_) => "refused".to_owned(),
-            Ok(network) => packed(network),
-        };
-        assert_eq!(ours, python, "{text:?}");
-        *(if python == "refused" {
-            &mut refused
-        } else {
-            &mut read
-        }) += 1;
-    });
-    // The texts are neither all good nor all bad.
-    assert!(
-        read > 500 && refused > 500,
-        "{read} read, {refused} refused"
-    );
+    let some = different.iter().take(50).map(String::as_str);
+    let some: Vec<&str> = some.collect();
+    let count = different.len();
+    assert_eq!(count, 0, "{python} {version:?}:\n{}", some.join("\n"));
+    // Python 2 has no ipaddress.
+    assert!(version.0 == 2 || compared >= 20_000, "{python}: {compared}");
 }
 
-/// The network in the form in which the scripts print it.
-fn packed(network: Cidr) -> String {
-    let address = match network.address() {
-        IpAddr::V4(address) => format!("{:08x}", u32::from(address)),
-        IpAddr::V6(address) => format!("{:032x}", u128::from(address)),
-    };
-    format!("{address} {}", network.prefix_len())
+/// What this crate says: as a network of either family, and as one of its own.
+fn ours(vector: &Vector<'_>) -> Vec<String> {
+    let arguments = &vector.arguments;
+    match vector.operation {
+        "strict" => vec![strict(&read_text(arguments[0]))],
+        "lenient" => vec![or_refused(Cidr::parse_lenient(&read_text(arguments[0])))],
+        "sort" => {
+            let mut networks = list(arguments[0]);
+            networks.sort();
+            vec![join(networks)]
+        }
+        _ => {
+            let either = of_networks::<IpAddr>(vector);
+            let one = match arguments[0].contains(':') {
+                false => of_networks::<Ipv4Addr>(vector),
+                true => of_networks::<Ipv6Addr>(vector),
+            };
+            either.into_iter().chain(one).collect()
+        }
+    }
 }
 
-/// SplitMix64: the same numbers in every run.
-struct Random(u64);
+fn of_networks<A: Address>(vector: &Vector<'_>) -> Option<String> {
+    let network: Cidr<A> = vector.arguments[0].parse().ok()?;
+    let other = || vector.arguments[1].parse::<Cidr<A>>().ok();
+    let address = || vector.arguments[1].parse::<IpAddr>().expect("an address");
+    Some(match vector.operation {
+        "first" => network.address().to_string(),
+        "last" => network.last().to_string(),
+        "network text" => network.to_string(),
+        "contains" => yes(network.contains(address())),
+        "equal" => yes(network == other()?),
+        _ => return None,
+    })
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+fn strict(text: &str) -> String {
+    match text.parse::<Cidr>() {
+        Err(CidrError::HostBits { network, .. }) => format!("host bits of {network}"),
+        read => or_refused(read),
     }
+}
 
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
+fn read_text(hexadecimal: &str) -> String {
+    let digits = hexadecimal.as_bytes().chunks(2);
+    let bytes = digits.map(|pair| {
+        let pair = str::from_utf8(pair).expect("two digits");
+        u8::from_str_radix(pair, 16).expect("two digits")
+    });
+    String::from_utf8(bytes.collect()).expect("Python wrote UTF-8")
+}
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
+fn list(text: &str) -> Vec<Cidr> {
+    let words = text.split_ascii_whitespace();
+    words.map(|word| word.parse().expect("a network")).collect()
+}
+
+fn join(items: impl IntoIterator<Item = impl Display>) -> String {
+    let items = items.into_iter().map(|item| item.to_string());
+    items.collect::<Vec<_>>().join(" ")
+}
+
+fn yes(is_so: bool) -> String {
+    (if is_so { "yes" } else { "no" }).to_owned()
+}
+
+fn or_refused<T: Display, E>(result: Result<T, E>) -> String {
+    result.map_or_else(|_| "refused".to_owned(), |value| value.to_string())
+}
+
+fn read_version(text: &str) -> Version {
+    let numbers: Vec<u32> = text
+        .split('.')
+        .map(|number| number.parse().expect("a number"))
+        .collect();
+    (numbers[0], numbers[1], numbers[2])
+}
+
+type Version = (u32, u32, u32);
+
+/// All differences there are, and why.
+const DIFFERENCES: [(fn(Version, &Vector<'_>) -> bool, &str); 5] = [
+    (
+        |version, vector| version < (3, 7, 0) && vector.answer == "absent",
+        "older Pythons did not have it",
+    ),
+    (
+        |_, vector| matches!(refusal(vector), Some((text, CidrError::LeadingZero { at })) if text[..at].ends_with('/')),
+        "a length that begins with a zero, which Python takes, is as ambiguous as an octet that does",
+    ),
+    (
+        |_, vector| matches!(refusal(vector), Some((_, CidrError::Zone { .. }))),
+        "zones do not belong to networks",
+    ),
+    (
+        |version, vector| {
+            version < (3, 9, 5)
+                && matches!(refusal(vector), Some((_, CidrError::LeadingZero { .. })))
+        },
+        "older Pythons took octets that begin with a zero",
+    ),
+    (
+        |version, vector| {
+            version < (3, 13, 0)
+                && vector.operation.contains("text")
+                && vector.arguments[0].starts_with("::ffff:")
+        },
+        "older Pythons wrote IPv4-mapped addresses as ::ffff:a01:203",
+    ),
+];
+
+/// The text that is to be read, and why this crate refuses it.
+fn refusal(vector: &Vector<'_>) -> Option<(String, CidrError)> {
+    if !["strict", "lenient", "interface"].contains(&vector.operation) {
+        return None;
     }
+    let text = read_text(vector.arguments[0]);
+    let error = Cidr::parse_lenient(&text).err()?;
+    Some((text, error))
 }
