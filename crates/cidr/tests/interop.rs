@@ -50,17 +50,20 @@ fn compare(python: &Path) {
             }
             match DIFFERENCES
                 .iter()
-                .position(|(is_so, _)| is_so(version, &vector))
+                .position(|known| (known.is_this)(version, &vector))
             {
                 Some(why) => explained[why] += 1,
-                None => different.push(format!("{line}\n    ours: {ours}")),
+                None => {
+                    let text = vector.text().unwrap_or_default();
+                    different.push(format!("{line}\n    ours: {ours} {text:?}"));
+                }
             }
         }
     });
     let python = python.display();
     println!("{python} {version:?}: {compared} compared");
-    for (count, (_, why)) in explained.iter().zip(DIFFERENCES) {
-        println!("  {count} differ: {why}");
+    for (count, known) in explained.iter().zip(DIFFERENCES) {
+        println!("  {count} differ: {}", known.why);
     }
     let some = different.iter().take(50).map(String::as_str);
     let some: Vec<&str> = some.collect();
@@ -150,43 +153,64 @@ fn read_version(text: &str) -> Version {
 
 type Version = (u32, u32, u32);
 
-/// All differences there are, and why.
-const DIFFERENCES: [(fn(Version, &Vector<'_>) -> bool, &str); 5] = [
-    (
-        |version, vector| version < (3, 7, 0) && vector.answer == "absent",
-        "older Pythons did not have it",
-    ),
-    (
-        |_, vector| matches!(refusal(vector), Some((text, CidrError::LeadingZero { at })) if text[..at].ends_with('/')),
-        "a length that begins with a zero, which Python takes, is as ambiguous as an octet that does",
-    ),
-    (
-        |_, vector| matches!(refusal(vector), Some((_, CidrError::Zone { .. }))),
-        "zones do not belong to networks",
-    ),
-    (
-        |version, vector| {
-            version < (3, 9, 5)
-                && matches!(refusal(vector), Some((_, CidrError::LeadingZero { .. })))
+/// A difference between this crate and some Pythons.
+struct Difference {
+    why: &'static str,
+    is_this: fn(Version, &Vector<'_>) -> bool,
+}
+
+/// All that there are.
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        why: "Python takes a length that begins with a zero",
+        is_this: |_, vector| {
+            vector.refused().is_some_and(|(text, error)| match error {
+                CidrError::LeadingZero { at } => text[..at].ends_with('/'),
+                _ => false,
+            })
         },
-        "older Pythons took octets that begin with a zero",
-    ),
-    (
-        |version, vector| {
-            version < (3, 13, 0)
-                && vector.operation.contains("text")
-                && vector.arguments[0].starts_with("::ffff:")
+    },
+    Difference {
+        why: "Python takes zones",
+        is_this: |_, vector| {
+            let refused = vector.refused();
+            refused.is_some_and(|(_, error)| matches!(error, CidrError::Zone { .. }))
         },
-        "older Pythons wrote IPv4-mapped addresses as ::ffff:a01:203",
-    ),
+    },
+    Difference {
+        why: "up to 3.9.4, Python takes octets that begin with a zero",
+        is_this: |version, vector| {
+            let refused = vector.refused().filter(|_| version < (3, 9, 5));
+            refused.is_some_and(|(text, _)| {
+                let mut numbers = text.split(|byte: char| !byte.is_ascii_digit());
+                numbers.any(|number| number.len() > 1 && number.starts_with('0'))
+            })
+        },
+    },
+    Difference {
+        why: "up to 3.12, Python writes IPv4-mapped addresses as ::ffff:a01:203",
+        is_this: |version, vector| {
+            let is_text = vector.operation.contains("text") || vector.operation.contains("mask");
+            version < (3, 13, 0) && is_text && vector.arguments[0].starts_with("::ffff:")
+        },
+    },
+    Difference {
+        why: "up to 3.6, Python does not have the operation",
+        is_this: |version, vector| version < (3, 7, 0) && vector.answer == "absent",
+    },
 ];
 
-/// The text that is to be read, and why this crate refuses it.
-fn refusal(vector: &Vector<'_>) -> Option<(String, CidrError)> {
-    if !["strict", "lenient", "interface"].contains(&vector.operation) {
-        return None;
+impl Vector<'_> {
+    /// The text that was to be read, and why this crate refuses it.
+    fn refused(&self) -> Option<(String, CidrError)> {
+        let text = self.text()?;
+        let error = Cidr::parse_lenient(&text).err()?;
+        Some((text, error))
     }
-    let text = read_text(vector.arguments[0]);
-    let error = Cidr::parse_lenient(&text).err()?;
-    Some((text, error))
+
+    /// The text that was to be read, if the question is about one.
+    fn text(&self) -> Option<String> {
+        let reading = ["strict", "lenient", "interface"].contains(&self.operation);
+        reading.then(|| read_text(self.arguments[0]))
+    }
 }
