@@ -93,9 +93,12 @@ mod error;
 mod interface;
 mod ipnet;
 mod lpm;
+mod number;
 mod parse;
 mod relations;
+mod set;
 mod span;
+mod summarize;
 mod text;
 
 pub use access::{
@@ -107,4 +110,6 @@ pub use cidr::Cidr;
 pub use error::CidrError;
 pub use interface::Interface;
 pub use lpm::LpmMap;
+pub use set::{IpSet, IpSetError};
+pub use summarize::{RangeError, collapse, summarize};
 pub use text::Digits;
