@@ -129,3 +129,70 @@ impl fmt::Display for CidrError {
 }
 
 impl Error for CidrError {}
+
+/// Why there is no index or table for longest matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LpmError {
+    /// The bytes do not begin as an index does.
+    NotAnIndex,
+    /// The index is of a version that is not known here.
+    Version {
+        /// Its version.
+        version: u32,
+    },
+    /// There are more or fewer bytes than the header says, or not even a header.
+    Length {
+        /// How many bytes there are.
+        actual: usize,
+    },
+    /// A part of the bytes is as no index has it.
+    Damaged {
+        /// Its name.
+        part: &'static str,
+    },
+    /// There are more networks, or ranges that they cut, than 31 bits can number.
+    TooMany {
+        /// How many networks there are.
+        networks: usize,
+    },
+    /// There is not one value for each network.
+    Values {
+        /// How many networks there are.
+        networks: usize,
+        /// How many values there are.
+        values: usize,
+    },
+}
+
+impl fmt::Display for LpmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnIndex => f.write_str("the bytes are no index for longest matches"),
+            Self::Version { version } => {
+                write!(
+                    f,
+                    "the index has version {version}, known here is version 1"
+                )
+            }
+            Self::Length { actual } => {
+                write!(
+                    f,
+                    "{actual} bytes are not as many as the header of the index says"
+                )
+            }
+            Self::Damaged { part } => write!(f, "the {part} of the index is damaged"),
+            Self::TooMany { networks } => {
+                write!(
+                    f,
+                    "{networks} networks are more than 31 bits can number with their ranges"
+                )
+            }
+            Self::Values { networks, values } => {
+                write!(f, "{values} values for {networks} networks")
+            }
+        }
+    }
+}
+
+impl Error for LpmError {}

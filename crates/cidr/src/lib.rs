@@ -107,9 +107,9 @@ pub use access::{
 pub use address::Address;
 pub use addresses::{Addresses, Subnets};
 pub use cidr::Cidr;
-pub use error::CidrError;
+pub use error::{CidrError, LpmError};
 pub use interface::Interface;
-pub use lpm::LpmMap;
+pub use lpm::{LpmIndex, LpmMap, LpmTable};
 pub use set::{IpSet, IpSetError};
 pub use summarize::{RangeError, collapse, summarize};
 pub use text::Digits;

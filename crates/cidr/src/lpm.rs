@@ -4,6 +4,16 @@ use core::net::IpAddr;
 
 use crate::cidr::Cidr;
 
+mod index;
+mod ranges;
+mod table;
+mod v4;
+mod v6;
+mod words;
+
+pub use index::LpmIndex;
+pub use table::LpmTable;
+
 /// A map from networks to values that finds the longest match: of all networks that contain an address,
 /// the one with the longest prefix, as routers do.
 ///
@@ -117,6 +127,24 @@ impl<V> LpmMap<V> {
         let from = self.entries.range(network..);
         from.take_while(move |entry| inside(*entry.0))
             .map(|(network, value)| (*network, value))
+    }
+
+    fn networks_v4(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.entries
+            .keys()
+            .filter_map(|network| match network.address() {
+                IpAddr::V4(v4) => Some((v4.to_bits(), network.prefix_len())),
+                IpAddr::V6(_) => None,
+            })
+    }
+
+    fn networks_v6(&self) -> impl Iterator<Item = (u128, u8)> {
+        self.entries
+            .keys()
+            .filter_map(|network| match network.address() {
+                IpAddr::V4(_) => None,
+                IpAddr::V6(v6) => Some((v6.to_bits(), network.prefix_len())),
+            })
     }
 
     /// All networks with their values, in order: IPv4 first, by address, the shorter prefix first.

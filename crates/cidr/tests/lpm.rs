@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use cidr::{Cidr, LpmMap};
+use cidr::{Cidr, LpmIndex, LpmMap};
 use proptest::prelude::*;
 
 /// Addresses that are near each other, so that networks lie inside each other, and some anywhere.
@@ -146,12 +146,21 @@ proptest! {
         networks in prop::collection::vec(network(), 20),
     ) {
         let (map, oracle) = walk(steps)?;
+        let table = map.freeze().expect("few networks");
+        let bytes = LpmIndex::from_bytes(table.index().as_bytes()).expect("an index");
         for address in probes(&oracle, others) {
             let expected = oracle.matches(address);
             let matches: Vec<_> = map.matches(address).map(|(net, value)| (net, *value)).collect();
             prop_assert_eq!(&matches, &expected, "matches of {}", address);
             let longest = map.longest_match(address).map(|(net, value)| (net, *value));
             prop_assert_eq!(longest, expected.last().copied(), "longest match of {}", address);
+            let frozen = table.longest_match(address).map(|(net, value)| (net, *value));
+            prop_assert_eq!(frozen, longest, "longest match of {} in the table", address);
+            prop_assert_eq!(table.find(address).copied(), longest.map(|found| found.1));
+            let read = bytes.longest_match(address);
+            let place = |found: (Cidr, u32)| oracle.0.iter().position(|entry| *entry == found);
+            let expected = longest.map(|found| (found.0, place(found).expect("in the list") as u32));
+            prop_assert_eq!(read, expected, "longest match of {} in bytes", address);
         }
         for network in networks.into_iter().chain(oracle.0.iter().map(|entry| entry.0)) {
             let value = oracle.0.iter().find(|entry| entry.0 == network).map(|entry| &entry.1);
