@@ -96,8 +96,11 @@ mod lpm;
 mod number;
 mod parse;
 mod relations;
+#[cfg(feature = "serde")]
+mod serde;
 mod set;
 mod span;
+pub mod special;
 mod summarize;
 mod text;
 
