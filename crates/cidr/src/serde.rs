@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::address::Address;
@@ -89,7 +89,7 @@ impl<T: FromStr<Err = CidrError>> Visitor<'_> for Text<T> {
 
 struct Bytes<A, T>(fn(A, u8) -> Result<T, CidrError>);
 
-impl<'de, A: Address, T> Visitor<'de> for Bytes<A, T> {
+impl<A: Address, T> Visitor<'_> for Bytes<A, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,18 +106,5 @@ impl<'de, A: Address, T> Visitor<'de> for Bytes<A, T> {
         };
         let address = parse::of_family(address).map_err(E::custom)?;
         self.0(address, prefix_len).map_err(E::custom)
-    }
-
-    /// Some formats have no bytes, only sequences of numbers.
-    fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<T, S::Error> {
-        let mut bytes = Vec::with_capacity(17);
-        while let Some(byte) = sequence.next_element()? {
-            // One too many is enough to see that there are too many.
-            if bytes.len() > 17 {
-                break;
-            }
-            bytes.push(byte);
-        }
-        self.visit_bytes(&bytes)
     }
 }
