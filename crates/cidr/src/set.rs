@@ -1,7 +1,6 @@
 use core::fmt;
 use core::iter::FusedIterator;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use core::ops::{BitAnd, BitOr, BitXor, Not, Sub};
 
 use alloc::vec::Vec;
 
@@ -12,6 +11,8 @@ use crate::summarize::RangeError;
 use borders::Borders;
 
 mod borders;
+mod operators;
+mod random;
 mod text;
 
 pub use text::IpSetError;
@@ -272,63 +273,6 @@ impl IpSet {
         }
     }
 
-    /// An address of the set, each with the same probability whatever its family; `None` of an empty set.
-    ///
-    /// `random` gives random numbers, all of whose bits count: `rand`'s `next_u64`, or
-    /// `getrandom::u64` for an address that nobody foresees. On average it is called at most twice for a
-    /// set of IPv4 addresses, four times for IPv6 and twelve times for both. Costs two passes over the
-    /// ranges.
-    ///
-    /// As IPv6 is so much larger, a set of both families hardly ever gives an IPv4 address; give it the
-    /// family's part instead, as in this example.
-    ///
-    /// ```
-    /// use cidr::{Cidr, IpSet};
-    ///
-    /// # let mut state = 0_u64;
-    /// # let mut next_u64 = || { state = state.wrapping_add(0x9e37_79b9_7f4a_7c15); state };
-    /// let set: IpSet = "10.0.0.0/8, 2001:db8::/32".parse()?;
-    /// let v4 = &set & &"0.0.0.0/0".parse()?;
-    /// let address = v4.random(next_u64).ok_or("empty")?;
-    /// assert!(address.is_ipv4() && set.contains(address));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<IpAddr> {
-        // The greatest index in each family: unlike a size, it always fits.
-        let last_v4 = (!self.v4.is_empty()).then(|| self.v4.size() - 1);
-        let last_v6 = (!self.v6.is_empty()).then(|| self.v6.size().wrapping_sub(1));
-        let greatest = last_v4.max(last_v6)?;
-        let mask = u128::MAX.checked_shr(greatest.leading_zeros()).unwrap_or(0);
-        let mut in_v6 = last_v4.is_none();
-        let choose = last_v4.is_some() && last_v6.is_some();
-        // A family and a number of that many bits are a member's, or are drawn anew: at worst three times
-        // out of four, so that the end of this loop is only for a source that repeats itself.
-        let mut index = 0;
-        for _ in 0..512 {
-            index = u128::from(random());
-            if mask > u128::from(u64::MAX) {
-                index |= u128::from(random()) << 64;
-            }
-            index &= mask;
-            if choose {
-                in_v6 = random() >> 63 == 1;
-            }
-            let last = if in_v6 { last_v6 } else { last_v4 };
-            if last.is_some_and(|last| index <= last) {
-                break;
-            }
-        }
-        if in_v6 {
-            self.v6
-                .nth(index.min(last_v6?))
-                .map(|found| found.address().into())
-        } else {
-            self.v4
-                .nth(index.min(last_v4?))
-                .map(|found| found.address().into())
-        }
-    }
-
     /// The first address and the last of each range, in order, IPv4 before IPv6.
     ///
     /// There is an address outside the set between any two ranges.
@@ -454,46 +398,6 @@ impl<A: Address> From<Cidr<A>> for IpSet {
 impl fmt::Debug for IpSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IpSet({self})")
-    }
-}
-
-impl BitOr for &IpSet {
-    type Output = IpSet;
-
-    fn bitor(self, other: Self) -> IpSet {
-        self.union(other)
-    }
-}
-
-impl BitAnd for &IpSet {
-    type Output = IpSet;
-
-    fn bitand(self, other: Self) -> IpSet {
-        self.intersection(other)
-    }
-}
-
-impl Sub for &IpSet {
-    type Output = IpSet;
-
-    fn sub(self, other: Self) -> IpSet {
-        self.difference(other)
-    }
-}
-
-impl BitXor for &IpSet {
-    type Output = IpSet;
-
-    fn bitxor(self, other: Self) -> IpSet {
-        self.symmetric_difference(other)
-    }
-}
-
-impl Not for &IpSet {
-    type Output = IpSet;
-
-    fn not(self) -> IpSet {
-        self.complement()
     }
 }
 

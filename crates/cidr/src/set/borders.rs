@@ -150,6 +150,11 @@ impl<N: Number> Borders<N> {
         spans.fold(0, u128::wrapping_add)
     }
 
+    /// The size less one, which always fits; `None` of an empty set.
+    pub(crate) fn last_index(&self) -> Option<u128> {
+        (!self.is_empty()).then(|| self.size().wrapping_sub(1))
+    }
+
     pub(crate) fn nth(&self, mut index: u128) -> Option<N> {
         for (first, last) in self.ranges() {
             let further = last.into() - first.into();
