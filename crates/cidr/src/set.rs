@@ -13,6 +13,8 @@ use borders::Borders;
 mod borders;
 mod operators;
 mod random;
+#[cfg(feature = "serde")]
+mod serde;
 mod text;
 
 pub use text::IpSetError;
@@ -57,7 +59,8 @@ pub use text::IpSetError;
 ///
 /// As text, a set is its smallest list of networks, `10.0.0.0/8, 2001:db8::/32`. It is read from
 /// networks, addresses and ranges `10.0.0.1-10.0.0.9`, between them commas, blanks and line ends in any
-/// number, and `#` before a comment to the end of its line.
+/// number, and `#` before a comment to the end of its line. With the feature `serde` it is a list of
+/// networks.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IpSet {
     v4: Borders<u32>,
@@ -348,8 +351,24 @@ impl IpSet {
         let v4 = self.v4.blocks().map(Number::network);
         v4.chain(self.v6.blocks().map(Number::network))
     }
+}
 
-    pub(crate) fn from_ranges(ranges: impl Iterator<Item = Range>) -> Self {
+impl Default for IpSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Costs a sorting, which is cheap if the networks are in order.
+impl<N: Into<Cidr>> FromIterator<N> for IpSet {
+    fn from_iter<I: IntoIterator<Item = N>>(networks: I) -> Self {
+        let networks = networks.into_iter();
+        networks.map(|network| Range::of(network.into())).collect()
+    }
+}
+
+impl FromIterator<Range> for IpSet {
+    fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for range in ranges {
             match range {
@@ -364,23 +383,6 @@ impl IpSet {
     }
 }
 
-impl Default for IpSet {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Costs a sorting, which is cheap if the networks are in order.
-impl<N: Into<Cidr>> FromIterator<N> for IpSet {
-    fn from_iter<I: IntoIterator<Item = N>>(networks: I) -> Self {
-        Self::from_ranges(
-            networks
-                .into_iter()
-                .map(|network| Range::of(network.into())),
-        )
-    }
-}
-
 /// Costs a sorting of what is new and one pass over the set.
 impl<N: Into<Cidr>> Extend<N> for IpSet {
     fn extend<I: IntoIterator<Item = N>>(&mut self, networks: I) {
@@ -390,7 +392,7 @@ impl<N: Into<Cidr>> Extend<N> for IpSet {
 
 impl<A: Address> From<Cidr<A>> for IpSet {
     fn from(network: Cidr<A>) -> Self {
-        Self::from_ranges([Range::of(network)].into_iter())
+        Self::from_iter([Range::of(network)])
     }
 }
 

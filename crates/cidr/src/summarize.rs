@@ -56,7 +56,7 @@ pub fn summarize<A: Address>(
 /// # Ok::<(), CidrError>(())
 /// ```
 pub fn collapse<A: Address>(networks: impl IntoIterator<Item = Cidr<A>>) -> Vec<Cidr<A>> {
-    let set = IpSet::from_ranges(networks.into_iter().map(Range::of));
+    let set: IpSet = networks.into_iter().map(Range::of).collect();
     set.networks_of().collect()
 }
 

@@ -72,6 +72,30 @@ fn errors_say_where() {
     }
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn lists_of_networks() {
+    let set: IpSet = "10.0.0.3-10.0.0.8, ::/0".parse().unwrap();
+    let json = serde_json::to_string(&set).unwrap();
+    assert_eq!(
+        json,
+        r#"["10.0.0.3/32","10.0.0.4/30","10.0.0.8/32","::/0"]"#
+    );
+    assert_eq!(serde_json::from_str::<IpSet>(&json).unwrap(), set);
+    let bytes = postcard::to_allocvec(&set).unwrap();
+    assert_eq!(bytes.len(), 1 + 3 * (1 + 5) + (1 + 17));
+    assert_eq!(postcard::from_bytes::<IpSet>(&bytes).unwrap(), set);
+    assert_eq!(serde_json::from_str::<IpSet>("[]").unwrap(), IpSet::new());
+    let error = serde_json::from_str::<IpSet>(r#"["::1", "10.0.0.1/8"]"#).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("10.0.0.1/8 has host bits set"),
+        "{error}"
+    );
+    assert!(serde_json::from_str::<IpSet>(r#""10.0.0.0/8""#).is_err());
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "[0-9a-f:./,# \n%-]{0,40}") {

@@ -152,6 +152,49 @@ fn pairs_of_networks() {
     }
 }
 
+/// What two networks are to each other, and what is left of one without the other.
+#[test]
+fn relations_of_pairs() {
+    let networks = networks_of_24();
+    for a in &networks {
+        let inside_a = hosts(*a);
+        for b in &networks {
+            let inside_b = hosts(*b);
+            let is_within =
+                inside_b.contains(inside_a.start()) && inside_b.contains(inside_a.end());
+            let is_around =
+                inside_a.contains(inside_b.start()) && inside_a.contains(inside_b.end());
+            assert_eq!(a.is_subnet_of(*b), is_within);
+            assert_eq!(a.is_supernet_of(*b), is_around);
+            assert_eq!(a.overlaps(*b), is_within || is_around);
+            assert_eq!(a.supernet(b.prefix_len()) == Ok(*b), is_within);
+            match a.exclude(*b) {
+                Ok(pieces) => {
+                    let rest = &IpSet::from(*a) - &IpSet::from(*b);
+                    assert!(is_around && pieces.clone().eq(rest.networks()));
+                    let backwards: Vec<Cidr> = pieces.clone().rev().collect();
+                    assert!(pieces.eq(backwards.into_iter().rev()));
+                }
+                Err(_) => assert!(!is_around),
+            }
+        }
+        for prefix_len in a.prefix_len()..=32 {
+            let expected = networks.iter().filter(|b| b.prefix_len() == prefix_len);
+            let expected = expected.filter(|b| b.is_subnet_of(*a)).copied();
+            let subnets = a
+                .subnets(prefix_len)
+                .expect("no shorter than the network's own");
+            assert!(subnets.eq(expected));
+        }
+        let last = inside_a.end() - inside_a.start();
+        for (index, host) in inside_a.enumerate() {
+            let address = IpAddr::from([10, 0, 0, host as u8]);
+            assert_eq!(a.get(index as i128), Some(address));
+            assert_eq!(a.get(index as i128 - last as i128 - 1), Some(address));
+        }
+    }
+}
+
 /// Every choice of the 15 networks inside a /29.
 #[test]
 fn collapse_of_all_choices() {

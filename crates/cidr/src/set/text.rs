@@ -1,9 +1,8 @@
 use core::error::Error;
 use core::fmt;
+use core::iter;
 use core::net::IpAddr;
 use core::str::FromStr;
-
-use alloc::vec::Vec;
 
 use crate::cidr::Cidr;
 use crate::error::CidrError;
@@ -67,22 +66,32 @@ impl FromStr for IpSet {
     /// Reads networks, addresses and ranges `FIRST-LAST`, between them commas and white space; an empty
     /// text is an empty set. `#` begins a comment that ends with its line.
     fn from_str(text: &str) -> Result<Self, IpSetError> {
-        let mut ranges = Vec::new();
         let mut rest = text;
-        while let Some(begin) = rest.find(|c| !is_between(c)) {
-            rest = &rest[begin..];
-            let end = if rest.starts_with('#') {
-                rest.find('\n').unwrap_or(rest.len())
-            } else {
-                let end = rest
-                    .find(|c| is_between(c) || c == '#')
-                    .unwrap_or(rest.len());
-                ranges.push(range(&rest[..end], text.len() - rest.len())?);
-                end
-            };
-            rest = &rest[end..];
+        let ranges = iter::from_fn(|| {
+            let entry = next_entry(&mut rest)?;
+            let at = text.len() - rest.len() - entry.len();
+            Some(range(entry, at))
+        });
+        ranges.collect()
+    }
+}
+
+/// Cuts the next network, address or range off a text, and what is before it.
+fn next_entry<'a>(text: &mut &'a str) -> Option<&'a str> {
+    loop {
+        let begin = text.find(|c| !is_between(c))?;
+        let behind = &text[begin..];
+        let is_comment = behind.starts_with('#');
+        let end = if is_comment {
+            behind.find('\n')
+        } else {
+            behind.find(|c| is_between(c) || c == '#')
+        };
+        let (entry, rest) = behind.split_at(end.unwrap_or(behind.len()));
+        *text = rest;
+        if !is_comment {
+            return Some(entry);
         }
-        Ok(Self::from_ranges(ranges.into_iter()))
     }
 }
 
