@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, builder::NonEmptyStringValueParser};
-use examples::{Address, Logging};
+use examples::{AccessOptions, Address, Logging};
 use framing::blocking::FrameStream;
 use framing::{Pattern, Prefix};
 use socket_server::{Connection, HandlerResult, Limits, Strategy};
@@ -34,6 +34,8 @@ enum Role {
         /// Where to listen: ADDRESS:PORT (port 0: any free one), unix:PATH or unix:@NAME
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1060")]
         listen: Address,
+        #[command(flatten)]
+        access: AccessOptions,
     },
     /// Send blocks to a server
     Client {
@@ -58,17 +60,20 @@ fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
     examples::exit_code(match args.role {
-        Role::Server { listen } => {
-            let limits = Limits {
-                // One client after the other is served: none may hold up the others for long.
-                total_timeout: Some(Duration::from_secs(60)),
-                ..Limits::default()
-            };
-            let server = listen.server().strategy(Strategy::Serial).limits(limits);
-            examples::serve(&listen, server, |connection| receive(connection))
-        }
+        Role::Server { listen, access } => serve(&listen, &access),
         Role::Client { connect, blocks } => send(&connect, &blocks),
     })
+}
+
+fn serve(listen: &Address, access: &AccessOptions) -> Result<(), Box<dyn Error>> {
+    let limits = Limits {
+        // One client after the other is served: none may hold up the others for long.
+        total_timeout: Some(Duration::from_secs(60)),
+        ..Limits::default()
+    };
+    let server = listen.server().strategy(Strategy::Serial).limits(limits);
+    let server = access.load()?.guard(server);
+    examples::serve(listen, server, |connection| receive(connection))
 }
 
 /// Takes each block as it comes. (`Pattern::Blocks` would join them.)

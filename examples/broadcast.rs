@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use event_loop::{Context, Datagrams, EventLoop};
-use examples::Logging;
+use examples::{AccessOptions, Logging};
 
 /// Sends and receives UDP broadcasts
 #[derive(Parser)]
@@ -54,6 +54,8 @@ enum Role {
             hide_default_value = true
         )]
         interface: Ipv4Addr,
+        #[command(flatten)]
+        access: AccessOptions,
     },
     /// Send one datagram
     Sender {
@@ -82,7 +84,8 @@ fn main() -> ExitCode {
             listen,
             multicast,
             interface,
-        } => receive(listen, &multicast, interface),
+            access,
+        } => receive(listen, &multicast, interface, &access),
         Role::Sender {
             to,
             interface,
@@ -95,7 +98,9 @@ fn receive(
     listen: SocketAddr,
     groups: &[Ipv4Addr],
     interface: Ipv4Addr,
+    access: &AccessOptions,
 ) -> Result<(), Box<dyn Error>> {
+    let access = access.load()?;
     let mut event_loop = EventLoop::<()>::new()?;
     examples::stop_on_signals(&mut event_loop)?;
     let (socket, address) = examples::bind_udp(listen)?;
@@ -106,7 +111,10 @@ fn receive(
     }
     let count = Rc::new(Cell::new(0_u64));
     let counter = Rc::clone(&count);
-    let print = move |payload: &[u8], from, _: &mut Datagrams, cx: &mut Context<'_>| {
+    let print = move |payload: &[u8], from: SocketAddr, _: &mut Datagrams, cx: &mut Context<'_>| {
+        if !access.answers(from.ip()) {
+            return;
+        }
         counter.set(counter.get() + 1);
         // Escaped, for it may come from anybody and go to a terminal.
         let text = payload.escape_ascii();

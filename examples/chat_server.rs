@@ -48,7 +48,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use event_loop::{Closed, Context, EventLoop, Options, Outgoing, Peer, StreamHandler};
-use examples::{Address, Logging, Strategy, TlsServerOptions};
+use examples::{AccessOptions, Address, Logging, Strategy, TlsServerOptions};
 use framing::{Decoder, Encoder, Limits, Pattern, Prefix};
 use tls_mixin::Session;
 
@@ -71,6 +71,8 @@ struct Args {
     /// How long a client may take to log in, and let a message stand still that it has begun
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     login_timeout: Duration,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     tls: TlsServerOptions,
     #[command(flatten)]
@@ -108,6 +110,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         );
     }
     let tls = args.tls.load(Strategy::Loop)?;
+    let access = args.access.load()?;
     let refusal = notice(&format!("Refused: {places} of {places} places are taken"));
     let options = Options {
         max_connections: places,
@@ -147,9 +150,11 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             tls_mixin::event_loop::server(&acceptor, shaken)
                 .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
         };
+        let accept = access.guard_accept(accept);
         listen.with_tls().listen(&mut event_loop, options, accept)?
     } else {
-        listen.listen(&mut event_loop, options, welcome)?
+        let accept = access.guard_accept(welcome);
+        listen.listen(&mut event_loop, options, accept)?
     };
     let stats = event_loop.run()?;
     let Room { said, missed, .. } = *room.borrow();

@@ -26,7 +26,6 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,7 +33,6 @@ use std::task::{Poll, ready};
 
 use auth_hmac::blocking::{Untimed, challenge, respond};
 use bytes::Bytes;
-use cidr::{AccessList, Cidr};
 use clap::Parser;
 use event_loop::{Closed, Context, Options, Outgoing, Peer, StreamHandler};
 use examples::{
@@ -57,12 +55,6 @@ struct Args {
     /// Send back line by line: nothing of a line before all of it is there
     #[arg(long)]
     lines: bool,
-    /// Serve this network, and no other that is not allowed too (may be repeated)
-    #[arg(long, value_name = "CIDR")]
-    allow: Vec<Cidr>,
-    /// Do not serve this network, even if it is in an allowed one (may be repeated)
-    #[arg(long, value_name = "CIDR")]
-    deny: Vec<Cidr>,
     #[command(flatten)]
     tls: TlsServerOptions,
     #[command(flatten)]
@@ -90,9 +82,6 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let serving = args.serving;
     let strategy = serving.strategy();
-    let access = AccessList::longest_match()
-        .allow(args.allow)
-        .deny(args.deny);
     let service = Arc::new(Service {
         tls: args.tls.load(strategy)?,
         proof: args.key.load("echo")?.map(Arc::new),
@@ -105,15 +94,15 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     }
     let place = serving.place(&listen)?;
     if strategy == Strategy::Loop {
-        return serve_on_a_loop(place, serving.options(), access, service);
+        return serve_on_a_loop(place, serving.options(), service);
     }
     let server = serving.server(&place)?;
-    let tls = Arc::clone(&service);
+    let (tls, access) = (Arc::clone(&service), place.access().clone());
     let server = server.verify(move |peer| {
         if let Some(tls) = &tls.tls {
             tls.look_at_files();
         }
-        is_let_in(&access, peer.ip())
+        access.lets_in(peer.ip())
     });
     if strategy == Strategy::Tokio {
         let handler = move |connection| serve_on_tokio(connection, Arc::clone(&service));
@@ -128,15 +117,6 @@ impl Service {
         let proof = self.proof.as_ref()?;
         Some(Arc::new(proof.within(session)))
     }
-}
-
-/// Whether the access list lets this peer in. It has no say about the clients of a Unix socket.
-fn is_let_in(access: &AccessList, address: Option<IpAddr>) -> bool {
-    let verdict = address.map(|address| access.check(address));
-    let denied = verdict.filter(|verdict| !verdict.is_allowed());
-    denied
-        .inspect(|denied| tracing::warn!("{denied}"))
-        .is_none()
 }
 
 /// The handler of all strategies that block.
@@ -305,7 +285,6 @@ async fn echo_lines_on_tokio(stream: impl AsyncRead + AsyncWrite + Unpin) -> Han
 fn serve_on_a_loop(
     place: Place,
     mut options: Options,
-    access: AccessList,
     service: Arc<Service>,
 ) -> Result<(), Box<dyn Error>> {
     if service.proof.is_some() || service.tls.is_some() {
@@ -318,9 +297,7 @@ fn serve_on_a_loop(
     let lines = service.lines;
     let Some(tls) = &service.tls else {
         return examples::serve_on_a_loop(place, options, move |peer| {
-            let proof = service.proof.clone();
-            is_let_in(&access, ip(peer))
-                .then(|| Conversation::new(peer, Stage::Accepted, proof, lines))
+            Conversation::new(peer, Stage::Accepted, service.proof.clone(), lines)
         });
     };
     let acceptor = tls.acceptor()?;
@@ -330,10 +307,8 @@ fn serve_on_a_loop(
             examples::log_session(peer, session);
             Conversation::new(peer, Stage::Echoing, service.proof_within(session), lines)
         };
-        is_let_in(&access, ip(peer)).then(|| {
-            tls_mixin::event_loop::server(&acceptor, begin)
-                .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
-        })
+        tls_mixin::event_loop::server(&acceptor, begin)
+            .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
     })
 }
 
@@ -453,10 +428,3 @@ fn end_of_line() -> Pattern {
 }
 
 const END: &[u8] = b"\n";
-
-fn ip(peer: Peer) -> Option<IpAddr> {
-    match peer {
-        Peer::Tcp(address) => Some(address.ip()),
-        _ => None,
-    }
-}

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use examples::{AuthOptions, GRACE, HANDSHAKE_TIMEOUT, Logging, Signals};
+use examples::{Access, AccessOptions, AuthOptions, GRACE, HANDSHAKE_TIMEOUT, Logging, Signals};
 use fd_passing::python::{self, Acknowledge};
 use fd_passing::recipe;
 use mp_connection::Auth;
@@ -66,6 +66,8 @@ struct Args {
     /// How many workers there may be at a time
     #[arg(long, value_name = "N", default_value = "64")]
     max_workers: NonZeroUsize,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     key: AuthOptions,
     #[command(flatten)]
@@ -139,6 +141,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// Where connections wait for workers.
 struct Exchange {
     dialect: Dialect,
+    access: Access,
     auth: Option<Auth>,
     wait: Duration,
     max_waiting: usize,
@@ -187,6 +190,7 @@ impl Exchange {
         let flags = EventfdFlags::SEMAPHORE | EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
         Ok(Self {
             dialect: args.dialect,
+            access: args.access.load()?,
             auth: args.key.load()?,
             wait: args.wait,
             max_waiting: args.max_waiting.get(),
@@ -199,6 +203,9 @@ impl Exchange {
 
     fn accept_clients(&self, listener: &TcpListener) {
         while let Some((stream, peer)) = self.accept(|| listener.accept()) {
+            if !self.access.lets_in(Some(peer.ip())) {
+                continue;
+            }
             let until = Instant::now() + self.wait;
             self.take_in(Client {
                 stream,

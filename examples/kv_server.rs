@@ -24,22 +24,19 @@
 //! are the same for all dialects: whoever connects first shows that it knows the key. Python does that in its own way.
 
 use std::error::Error;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
 use bytes::Bytes;
-use cidr::{AccessList, Cidr};
 use clap::{ArgGroup, Parser, ValueEnum};
 use event_loop::{EventLoop, Options, Peer};
 use examples::kv::{self, Durable, DurableOptions, Limits, Memory, Store};
 use examples::{
-    Address, CodecName, Guarded, HANDSHAKE_TIMEOUT, KeyOptions, Listening, Logging, Proof,
-    Strategy, TlsServer, TlsServerOptions,
+    Access, AccessOptions, Address, CodecName, Guarded, HANDSHAKE_TIMEOUT, KeyOptions, Listening,
+    Logging, Proof, Strategy, TlsServer, TlsServerOptions,
 };
 use mp_connection::rpc;
 use rpc_core::event_loop::{Handler, Message};
@@ -80,18 +77,14 @@ struct Args {
     /// Let clients have copies made in this folder, which they can name but not choose; it is made if there is none
     #[arg(long, value_name = "DIR")]
     backup_dir: Option<PathBuf>,
-    /// Serve this network, and no other that is not allowed too (may be repeated)
-    #[arg(long, value_name = "CIDR")]
-    allow: Vec<Cidr>,
-    /// Do not serve this network, even if it is in an allowed one (may be repeated)
-    #[arg(long, value_name = "CIDR")]
-    deny: Vec<Cidr>,
     /// How many connections may be open at each address; more are turned away
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_connections: usize,
     /// How long a connection may go without a byte either way
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = examples::seconds)]
     idle_timeout: Duration,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     tls: TlsServerOptions,
     #[command(flatten)]
@@ -116,14 +109,12 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let auth = args.key.auth(args.modern_only)?;
-    let door = Rc::new(Door {
-        access: AccessList::longest_match()
-            .allow(args.allow)
-            .deny(args.deny),
+    let door = Door {
+        access: args.access.load()?,
         tls: args.tls.load(Strategy::Loop)?,
         proof: args.key.load("kv")?,
         options: options(args.max_connections, args.idle_timeout),
-    });
+    };
     let store = Arc::new(if args.memory {
         Store::new(Memory::new(), Limits::default())
     } else {
@@ -213,7 +204,7 @@ fn conversation<D: Dialect>(peer: Peer, dialect: D) -> Handler<D> {
 
 /// Who is let in, to whichever dialect.
 struct Door {
-    access: AccessList,
+    access: Access,
     tls: Option<TlsServer>,
     proof: Option<Proof>,
     options: Options,
@@ -222,19 +213,16 @@ struct Door {
 impl Door {
     /// Listens and announces it; each client gets a conversation of its own, when it has shown this proof, if any.
     fn listen<D: Dialect>(
-        self: &Rc<Self>,
+        &self,
         address: &Address,
         event_loop: &mut EventLoop<Message>,
         proof: Option<Proof>,
         dialect: impl Fn(Peer) -> D + Clone + 'static,
     ) -> Result<Listening, Box<dyn Error>> {
-        let (door, options) = (Rc::clone(self), self.options.clone());
+        let options = self.options.clone();
         let Some(tls) = &self.tls else {
-            let accept = move |peer| {
-                let proof = proof.clone();
-                door.lets_in(peer)
-                    .then(|| Guarded::new(proof, conversation(peer, dialect(peer))))
-            };
+            let accept = move |peer| Guarded::new(proof.clone(), conversation(peer, dialect(peer)));
+            let accept = self.access.guard_accept(accept);
             return Ok(address.listen(event_loop, options, accept)?);
         };
         let acceptor = tls.acceptor()?;
@@ -245,26 +233,12 @@ impl Door {
                 let proof = proof.map(|proof| proof.within(session));
                 Guarded::new(proof, conversation(peer, dialect(peer)))
             };
-            door.lets_in(peer).then(|| {
-                tls_mixin::event_loop::server(&acceptor, begin)
-                    .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
-            })
+            tls_mixin::event_loop::server(&acceptor, begin)
+                .on_failure(move |why, _| tracing::warn!("{peer}: {why}"))
         };
+        let accept = self.access.guard_accept(accept);
         let address = address.clone().with_tls();
         Ok(address.listen(event_loop, options, accept)?)
-    }
-
-    /// The access list has no say about the clients of a Unix socket.
-    fn lets_in(&self, peer: Peer) -> bool {
-        let address: Option<IpAddr> = match peer {
-            Peer::Tcp(address) => Some(address.ip()),
-            _ => None,
-        };
-        let verdict = address.map(|address| self.access.check(address));
-        let denied = verdict.filter(|verdict| !verdict.is_allowed());
-        denied
-            .inspect(|denied| tracing::warn!("{denied}"))
-            .is_none()
     }
 }
 

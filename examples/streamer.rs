@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use examples::{Address, Logging};
+use examples::{AccessOptions, Address, Logging};
 use framing::Pattern;
 use framing::blocking::FrameStream;
 use socket_server::{Connection, HandlerResult, Limits, Strategy};
@@ -37,6 +37,8 @@ enum Role {
         /// The most that one client may send
         #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
         max_len: usize,
+        #[command(flatten)]
+        access: AccessOptions,
     },
     /// Send some lines to a server
     Client {
@@ -59,18 +61,25 @@ fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
     examples::exit_code(match args.role {
-        Role::Server { listen, max_len } => {
-            let limits = Limits {
-                // One client after the other is served: none may hold up the others for long.
-                total_timeout: Some(Duration::from_secs(60)),
-                ..Limits::default()
-            };
-            let server = listen.server().strategy(Strategy::Serial).limits(limits);
-            examples::serve(&listen, server, move |connection| {
-                receive(connection, max_len)
-            })
-        }
+        Role::Server {
+            listen,
+            max_len,
+            access,
+        } => serve(&listen, max_len, &access),
         Role::Client { connect, lines } => send(&connect, &lines),
+    })
+}
+
+fn serve(listen: &Address, max_len: usize, access: &AccessOptions) -> Result<(), Box<dyn Error>> {
+    let limits = Limits {
+        // One client after the other is served: none may hold up the others for long.
+        total_timeout: Some(Duration::from_secs(60)),
+        ..Limits::default()
+    };
+    let server = listen.server().strategy(Strategy::Serial).limits(limits);
+    let server = access.load()?.guard(server);
+    examples::serve(listen, server, move |connection| {
+        receive(connection, max_len)
     })
 }
 

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use event_loop::{Context, Datagrams, EventLoop};
-use examples::{Desk, GRACE, Gate, Limit, Logging, Signals};
+use examples::{Access, AccessOptions, Desk, GRACE, Gate, Limit, Logging, Signals};
 use socket_server::{Datagram, DatagramLimits, HandlerResult, Rate, Server};
 
 /// Tells the time over UDP
@@ -37,6 +37,8 @@ struct Args {
     /// How many threads (pool) or processes (prefork)
     #[arg(long, value_name = "N", default_value = "16")]
     workers: NonZeroUsize,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     logging: Logging,
 }
@@ -58,18 +60,27 @@ enum Strategy {
 fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
+    examples::exit_code(run(&args))
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let access = args.access.load()?;
     let workers = args.workers.get();
     let strategy = match args.strategy {
         Strategy::Serial => socket_server::Strategy::Serial,
         Strategy::Threads => socket_server::Strategy::Threads,
         Strategy::Pool => socket_server::Strategy::Pool { workers },
         Strategy::Prefork => socket_server::Strategy::Prefork { workers },
-        Strategy::Loop => return examples::exit_code(serve_on_a_loop(args.listen)),
+        Strategy::Loop => return serve_on_a_loop(args.listen, access),
     };
-    examples::exit_code(serve(args.listen, strategy))
+    serve(args.listen, strategy, &access)
 }
 
-fn serve(listen: SocketAddr, strategy: socket_server::Strategy) -> Result<(), Box<dyn Error>> {
+fn serve(
+    listen: SocketAddr,
+    strategy: socket_server::Strategy,
+    access: &Access,
+) -> Result<(), Box<dyn Error>> {
     let limits = DatagramLimits {
         // The answer to an empty datagram.
         min_allowance: 24,
@@ -79,7 +90,8 @@ fn serve(listen: SocketAddr, strategy: socket_server::Strategy) -> Result<(), Bo
     let server = Server::udp(listen)
         .strategy(strategy)
         .datagram_limits(limits);
-    let running = server
+    let running = access
+        .guard_datagrams(server)
         .serve_datagrams(tell)
         .map_err(|error| examples::cannot_listen(format_args!("udp://{listen}"), &error))?;
     let mut signals = Signals::watch()?;
@@ -103,11 +115,11 @@ fn tell(request: &mut Datagram<'_>) -> HandlerResult {
     Ok(())
 }
 
-fn serve_on_a_loop(listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+fn serve_on_a_loop(listen: SocketAddr, access: Access) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoop::<()>::new()?;
     examples::stop_on_signals(&mut event_loop)?;
     let (socket, address) = examples::bind_udp(listen)?;
-    let desk = Desk::new([address.port()]);
+    let desk = Desk::new([address.port()], access);
     let mut gate = Gate::new(&desk, [Limit::new(20, 10)]);
     let tell = move |payload: &[u8], from, out: &mut Datagrams, cx: &mut Context<'_>| {
         if gate.admits(from, !examples::is_ctime(payload), cx.now())

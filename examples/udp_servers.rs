@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use event_loop::{Context, DatagramHandler, Datagrams, EventLoop, LoopOptions, Panicked};
-use examples::{Desk, Gate, Limit, Logging};
+use examples::{AccessOptions, Desk, Gate, Limit, Logging};
 
 /// Tells the time, echoes, and computes Fibonacci numbers, over UDP
 #[derive(Parser)]
@@ -38,6 +38,8 @@ struct Args {
     /// Where to compute Fibonacci numbers: decimal digits in, decimal digits out
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:16000")]
     fib: SocketAddr,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     logging: Logging,
 }
@@ -64,7 +66,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let (echo, echo_address) = examples::bind_udp(args.echo)?;
     let (fib, fib_address) = examples::bind_udp(args.fib)?;
     let bound = [time_address, echo_address, fib_address];
-    let desk = Desk::new(bound.map(|address| address.port()));
+    let desk = Desk::new(bound.map(|address| address.port()), args.access.load()?);
     event_loop.add_datagrams(time, Time(Gate::new(&desk, TIME)))?;
     event_loop.add_datagrams(echo, Echo(Gate::new(&desk, ECHO)))?;
     event_loop.add_datagrams(fib, Fib::new(Gate::new(&desk, FIB)))?;

@@ -5,20 +5,24 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::Access;
+
 /// What the gates of all UDP services of a program share.
 #[derive(Debug)]
 pub struct Desk {
     ports: Vec<u16>,
+    access: Access,
     answered: Cell<u64>,
     ignored: Cell<u64>,
 }
 
 impl Desk {
-    /// A desk for the services on these ports.
+    /// A desk for the services on these ports, and for those who may come in.
     #[must_use]
-    pub fn new(ports: impl IntoIterator<Item = u16>) -> Rc<Self> {
+    pub fn new(ports: impl IntoIterator<Item = u16>, access: Access) -> Rc<Self> {
         Rc::new(Self {
             ports: ports.into_iter().collect(),
+            access,
             answered: Cell::new(0),
             ignored: Cell::new(0),
         })
@@ -37,6 +41,7 @@ impl Display for Desk {
 ///
 /// - those that come from a port below 1024, or from one that this program itself serves, here or (by
 ///   the look of it) on another machine: no client has such a port, but a server has;
+/// - those from a source that a rule keeps out;
 /// - those from a source that has had all the answers it can have for now. A source is an IPv4 address
 ///   or an IPv6 network of 64 bits.
 ///
@@ -76,7 +81,10 @@ impl<const N: usize> Gate<N> {
     /// Whether to answer this datagram; if so, the answer is charged to the source.
     pub fn admits(&mut self, from: SocketAddr, is_request: bool, now: Instant) -> bool {
         let is_server = from.port() < 1024 || self.desk.ports.contains(&from.port());
-        let is_admitted = is_request && !is_server && self.charge(source(from), now);
+        let is_admitted = is_request
+            && !is_server
+            && self.desk.access.answers(from.ip())
+            && self.charge(source(from), now);
         let count = if is_admitted {
             &self.desk.answered
         } else {

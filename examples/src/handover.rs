@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fd_passing::handover::{self, Handed, Offer, Taken};
 
-use crate::{Address, GRACE, Listening, cannot_listen, seconds};
+use crate::{Access, Address, GRACE, Listening, cannot_listen, seconds};
 
 /// How a server gives its listener to the process that replaces it.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,10 +24,11 @@ pub(crate) struct HandoverOptions {
     drain: Duration,
 }
 
-/// Where a server listens; with a handover, its listener is there already.
+/// Where a server listens, and for whom; with a handover, its listener is there already.
 #[derive(Debug)]
 pub struct Place {
     pub(crate) address: Address,
+    pub(crate) access: Access,
     pub(crate) handover: Option<Handover>,
 }
 
@@ -53,27 +54,35 @@ pub(crate) struct Succession {
 impl HandoverOptions {
     /// Finds a place for a server: the listener of the process that is to be replaced, or a new one. In a
     /// worker process it is just the address: the parent gives it what it needs.
-    pub(crate) fn place(&self, listen: &Address) -> Result<Place, Box<dyn Error>> {
+    pub(crate) fn place(&self, place: Place) -> Result<Place, Box<dyn Error>> {
         let path = self.handover.as_deref();
         let path = path.filter(|_| !socket_server::is_worker());
-        let handover = path.map(|path| Handover::begin(path, self.drain, listen));
+        let handover = path.map(|path| Handover::begin(path, self.drain, &place.address));
         Ok(Place {
-            address: listen.clone(),
             handover: handover.transpose()?,
+            ..place
         })
     }
 }
 
+/// For everybody.
 impl From<&Address> for Place {
     fn from(address: &Address) -> Self {
         Self {
             address: address.clone(),
+            access: Access::default(),
             handover: None,
         }
     }
 }
 
 impl Place {
+    /// Who may come in.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// A server for this place.
     pub(crate) fn server(&self) -> io::Result<socket_server::Server> {
         Ok(match &self.handover {

@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod address;
 mod clock;
 mod codec_name;
@@ -45,6 +46,7 @@ pub mod kv;
 mod kv_functions;
 mod logging;
 mod login;
+mod memory;
 mod mp;
 mod serving;
 mod stopping;
@@ -59,6 +61,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit};
 
+pub use access::{Access, AccessOptions};
 pub use address::{Address, Listening, NoAddress, Remote, bind_private, bind_udp, connect_unix};
 pub use clock::{ctime, is_ctime};
 pub use codec_name::CodecName;

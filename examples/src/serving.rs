@@ -15,10 +15,11 @@ use tokio::runtime::Runtime;
 use crate::handover::{HandoverOptions, Place, Succession};
 use crate::stopping::stop_once_on_signals;
 use crate::{
-    Address, GRACE, Signals, announce, cannot_listen, raise_file_limit, stop_on_signals, summary,
+    AccessOptions, Address, GRACE, Signals, announce, cannot_listen, raise_file_limit,
+    stop_on_signals, summary,
 };
 
-/// How a server serves its connections, and within which limits.
+/// Whom a server serves, how, and within which limits.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Serving {
     /// How connections are served
@@ -41,6 +42,8 @@ pub struct Serving {
     /// How long a connection may be open before its first byte
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     first_byte_timeout: Duration,
+    #[command(flatten)]
+    access: AccessOptions,
     #[command(flatten)]
     handover: HandoverOptions,
 }
@@ -77,17 +80,22 @@ impl Serving {
     }
 
     /// The place to serve at: a listener that is taken over, if the process that has it is there, or the
-    /// address.
+    /// address. Those are served there who may come in.
     ///
     /// # Errors
     ///
-    /// The process is there and gives none, or one that listens elsewhere; with a handover, also whatever keeps
+    /// Which rule can't be read, and why. The process is there and gives none, or one that listens elsewhere; with a handover, also whatever keeps
     /// a first process from listening.
     pub fn place(&self, listen: &Address) -> Result<Place, Box<dyn Error>> {
-        self.handover.place(listen)
+        let place = Place {
+            access: self.access.load()?,
+            ..Place::from(listen)
+        };
+        self.handover.place(place)
     }
 
-    /// A server for all structures but the event loop. (On tokio it serves by [`serve_on_tokio`].)
+    /// A server for all structures but the event loop. (On tokio it serves by [`serve_on_tokio`].) It asks
+    /// [`Place::access`] who may come in, unless [`Server::verify`] is called again.
     ///
     /// # Errors
     ///
@@ -109,7 +117,8 @@ impl Serving {
             }
         };
         let limits = self.limits(&place.address);
-        Ok(place.server()?.strategy(strategy).limits(limits))
+        let server = place.server()?.strategy(strategy).limits(limits);
+        Ok(place.access.guard(server))
     }
 
     pub(crate) fn limits(&self, listen: &Address) -> Limits {
@@ -265,7 +274,12 @@ pub(crate) fn serve_on_a_loop_with<M: Send + 'static, H: StreamHandler<M> + 'sta
     options: Options,
     accept: impl FnMut(Peer) -> H + 'static,
 ) -> Result<(), Box<dyn Error>> {
-    let Place { address, handover } = place;
+    let Place {
+        address,
+        access,
+        handover,
+    } = place;
+    let accept = access.guard_accept(accept);
     raise_file_limit()?;
     let mut event_loop = EventLoop::<M>::new()?;
     let stats = if let Some(handover) = handover {

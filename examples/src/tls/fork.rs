@@ -4,17 +4,16 @@
 //! then? So the process that accepts reads them, and puts what it finds good into memory that the others
 //! inherit.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use rustix::fs::{MemfdFlags, memfd_create};
 use tls_mixin::{Acceptor, Authorities, Error, Identity};
 
 use super::{Files, LOOK_AGAIN};
+use crate::memory::Memory;
 
 /// Files whose content one process reads for the others.
 #[derive(Debug)]
@@ -36,20 +35,15 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Forked {
     pub(super) fn new(files: Files) -> Result<Self, Error> {
-        let is_worker = socket_server::is_worker();
         let forked = Self {
-            memory: if is_worker {
-                Memory::inherited()?
-            } else {
-                Memory::new()?
-            },
+            memory: Memory::shared(NAME)?,
             seen: Mutex::new(Seen {
                 stamps: files.stamps(),
                 at: Instant::now(),
             }),
             files,
         };
-        if !is_worker {
+        if !socket_server::is_worker() {
             forked.read()?;
         }
         Ok(forked)
@@ -114,51 +108,6 @@ impl Files {
             Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
         };
         self.all().map(stamp).collect()
-    }
-}
-
-/// Memory that the processes which this one starts inherit: a file that has a name for them alone.
-#[derive(Debug)]
-struct Memory(File);
-
-impl Memory {
-    fn new() -> io::Result<Self> {
-        // Not close-on-exec.
-        let memory = memfd_create(NAME, MemfdFlags::empty())?;
-        Ok(Self(memory.into()))
-    }
-
-    /// Finds that of the process that has started this one.
-    fn inherited() -> io::Result<Self> {
-        for entry in std::fs::read_dir("/proc/self/fd")? {
-            let path = entry?.path();
-            let target = std::fs::read_link(&path).unwrap_or_default();
-            if target
-                .to_string_lossy()
-                .starts_with(&format!("/memfd:{NAME}"))
-            {
-                return File::open(path).map(Self);
-            }
-        }
-        let text = "the process that accepts has left no certificate";
-        Err(io::Error::new(io::ErrorKind::NotFound, text))
-    }
-
-    fn store(&self, contents: &[u8]) -> io::Result<()> {
-        self.0.lock()?;
-        let stored = (self.0.set_len(0)).and_then(|()| self.0.write_all_at(contents, 0));
-        self.0.unlock()?;
-        stored
-    }
-
-    fn load(&self) -> io::Result<Vec<u8>> {
-        let mut contents = Vec::new();
-        self.0.lock_shared()?;
-        let loaded = (&self.0)
-            .rewind()
-            .and_then(|()| (&self.0).read_to_end(&mut contents));
-        self.0.unlock()?;
-        loaded.map(|_| contents)
     }
 }
 
