@@ -56,8 +56,8 @@ struct Rules {
 }
 
 impl AccessOptions {
-    /// Reads the rules, and from now on on SIGHUP those in the file again. Call it once: a second caller gets
-    /// rules that are read again on their own.
+    /// Reads the rules, and those in the file again whenever SIGHUP comes from now on. Call it once, in worker
+    /// processes, too: these have the rules that the process has which they were started by.
     ///
     /// # Errors
     ///
