@@ -53,18 +53,27 @@ impl Swap {
     /// Turns whole numbers round.
     pub(crate) fn apply(self, bytes: &mut [u8]) {
         match self.component {
-            2 => turn::<2>(bytes),
-            4 => turn::<4>(bytes),
-            8 => turn::<8>(bytes),
-            16 => turn::<16>(bytes),
+            2 => each(bytes, |number| {
+                u16::from_ne_bytes(number).swap_bytes().to_ne_bytes()
+            }),
+            4 => each(bytes, |number| {
+                u32::from_ne_bytes(number).swap_bytes().to_ne_bytes()
+            }),
+            8 => each(bytes, |number| {
+                u64::from_ne_bytes(number).swap_bytes().to_ne_bytes()
+            }),
+            16 => each(bytes, |number| {
+                u128::from_ne_bytes(number).swap_bytes().to_ne_bytes()
+            }),
             _ => {}
         }
     }
 }
 
-fn turn<const N: usize>(bytes: &mut [u8]) {
-    for number in bytes.as_chunks_mut::<N>().0 {
-        number.reverse();
+/// As integers, since compilers know no fast way to reverse four bytes.
+fn each<const N: usize>(bytes: &mut [u8], turned: impl Fn([u8; N]) -> [u8; N]) {
+    for number in bytes.as_chunks_mut().0 {
+        *number = turned(*number);
     }
 }
 
