@@ -100,6 +100,7 @@ def of_a_network(found):
 
     count = found.num_addresses
     say("addresses from the start", found, lambda: list(itertools.islice(found, 5)))
+    say("addresses from the end", found, lambda: [found[-1 - at] for at in range(min(count, 5))])
     say("hosts from the start", found, lambda: list(itertools.islice(found.hosts(), 5)))
     if count <= 64:
         say("addresses", found, lambda: list(found))
@@ -145,7 +146,7 @@ def of_an_address(address):
     say("address exploded", address, lambda: address.exploded)
     say("reverse pointer", address, lambda: address.reverse_pointer)
     if sys.version_info >= (3, 9):
-        spec = RANDOM.choice("bxX") if RANDOM.randrange(2) else "#" + RANDOM.choice("bxX")
+        spec = RANDOM.choice(["b", "x", "X", "#b", "#x", "#X", "#_x", "_b"])
         say("format", address, spec, lambda: format(address, spec))
 
     length = RANDOM.randrange(BITS[address.version] + 1)
