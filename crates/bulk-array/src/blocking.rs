@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::raw::{Receiver, SliceReceiver};
 use crate::source::Source;
 
+pub mod chunked;
 pub mod npy;
 pub mod raw;
 

@@ -1,6 +1,7 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use crate::chunked::ChunkedError;
 use crate::dtype::Dtype;
 use crate::shape::Shape;
 
@@ -105,6 +106,8 @@ pub enum ArrayError {
         /// The bytes that were asked for.
         bytes: u64,
     },
+    /// A transfer in chunks did not go on.
+    Chunked(ChunkedError),
 }
 
 impl fmt::Display for Error {
@@ -208,6 +211,7 @@ impl fmt::Display for ArrayError {
             Self::OutOfMemory { bytes } => {
                 write!(f, "there is no memory for {bytes} bytes of the array")
             }
+            Self::Chunked(error) => error.fmt(f),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod array;
 pub mod blocking;
+pub mod chunked;
 mod dtype;
 mod element;
 mod error;

@@ -36,6 +36,25 @@ impl<T: Pod> Landing<T> {
         })
     }
 
+    /// As `new`, but `values` begins with `received` of the `expected` bytes.
+    pub(crate) fn resuming(mut values: Vec<T>, received: usize, expected: usize) -> Self {
+        assert!(
+            received <= expected && received <= size_of_val(&values[..]),
+            "what was received is there"
+        );
+        values.clear();
+        Self {
+            values,
+            received,
+            expected,
+        }
+    }
+
+    /// Forgets what was received behind the first `received` bytes.
+    pub(crate) fn truncate(&mut self, received: usize) {
+        self.received = self.received.min(received);
+    }
+
     pub(crate) fn received(&self) -> usize {
         self.received
     }

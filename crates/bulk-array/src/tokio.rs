@@ -9,6 +9,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::raw::{Receiver, SliceReceiver};
 
+pub mod chunked;
 pub mod npy;
 pub mod raw;
 
