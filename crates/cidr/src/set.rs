@@ -31,10 +31,10 @@ pub use text::IpSetError;
 /// | `&a ^ &b` | [`symmetric_difference`](Self::symmetric_difference) | of either, but not both |
 /// | `!&a` | [`complement`](Self::complement) | of both families that are not in `a` |
 ///
-/// Each of these makes a new set in one pass over the ranges of both. A question about one address or
-/// network is a binary search. A range takes 8 bytes, or 32 for IPv6. [`insert`](Self::insert) and
-/// [`remove`](Self::remove) move the ranges behind the place, so many networks are better collected at
-/// once, which sorts them:
+/// Each of these makes a new set in one pass over the ranges of both; so do `|=`, `&=`, `-=` and `^=`. A
+/// question about one address or network is a binary search. A range takes 8 bytes, or 32 for IPv6.
+/// [`insert`](Self::insert) and [`remove`](Self::remove) move the ranges behind the place, so many networks
+/// are better collected at once, which sorts them:
 ///
 /// ```
 /// use cidr::{Cidr, IpSet};
@@ -323,7 +323,7 @@ impl IpSet {
 
     /// The set of all addresses of both families that are not in this one: `!self`.
     ///
-    /// For the rest of one family, subtract from it: `&"0.0.0.0/0".parse()? - &set`.
+    /// For the rest of one family, subtract from it: `&Cidr::v4([0; 4], 0).into() - &set`.
     #[must_use]
     pub fn complement(&self) -> Self {
         Self {

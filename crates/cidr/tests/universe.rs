@@ -23,6 +23,14 @@ fn algebra_of_all_sets() {
                 assert_eq!(&(a & b), set(bits_a & bits_b));
                 assert_eq!(&(a - b), set(bits_a & !bits_b));
                 assert_eq!(&(a ^ b), set(bits_a ^ bits_b));
+                let mut changed = a.clone();
+                changed |= b;
+                changed -= b;
+                assert_eq!(&changed, set(bits_a & !bits_b));
+                changed ^= a;
+                assert_eq!(&changed, set(bits_a & bits_b));
+                changed &= b;
+                assert_eq!(&changed, set(bits_a & bits_b));
                 assert_eq!(a.is_subset(b), bits_a & !bits_b == 0);
                 assert_eq!(a.is_superset(b), bits_b & !bits_a == 0);
                 assert_eq!(a.is_disjoint(b), bits_a & bits_b == 0);

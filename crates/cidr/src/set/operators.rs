@@ -1,4 +1,6 @@
-use core::ops::{BitAnd, BitOr, BitXor, Not, Sub};
+use core::ops::{
+    BitAnd, BitAndAssign, BitOr, BitOrAssign, BitXor, BitXorAssign, Not, Sub, SubAssign,
+};
 
 use crate::set::IpSet;
 
@@ -39,5 +41,29 @@ impl Not for &IpSet {
 
     fn not(self) -> IpSet {
         self.complement()
+    }
+}
+
+impl BitOrAssign<&Self> for IpSet {
+    fn bitor_assign(&mut self, other: &Self) {
+        *self = self.union(other);
+    }
+}
+
+impl BitAndAssign<&Self> for IpSet {
+    fn bitand_assign(&mut self, other: &Self) {
+        *self = self.intersection(other);
+    }
+}
+
+impl SubAssign<&Self> for IpSet {
+    fn sub_assign(&mut self, other: &Self) {
+        *self = self.difference(other);
+    }
+}
+
+impl BitXorAssign<&Self> for IpSet {
+    fn bitxor_assign(&mut self, other: &Self) {
+        *self = self.symmetric_difference(other);
     }
 }

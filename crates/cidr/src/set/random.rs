@@ -24,7 +24,7 @@ impl IpSet {
     /// # let mut state = 0_u64;
     /// # let mut next_u64 = || { state = state.wrapping_add(0x9e37_79b9_7f4a_7c15); state };
     /// let set: IpSet = "10.0.0.0/8, 2001:db8::/32".parse()?;
-    /// let v4 = &set & &"0.0.0.0/0".parse()?;
+    /// let v4 = &set & &Cidr::v4([0; 4], 0).into();
     /// let address = v4.random(next_u64).ok_or("empty")?;
     /// assert!(address.is_ipv4() && set.contains(address));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
