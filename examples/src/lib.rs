@@ -35,6 +35,7 @@
 
 mod access;
 mod address;
+mod arrays;
 mod clock;
 mod codec_name;
 mod dialect;
@@ -63,6 +64,9 @@ use rustix::process::{Resource, Rlimit};
 
 pub use access::{Access, AccessOptions};
 pub use address::{Address, Listening, NoAddress, Remote, bind_private, bind_udp, connect_unix};
+pub use arrays::{
+    ForElement, Meter, Metered, Wire, check_recipe, dtype, for_dtype, recipe, throughput,
+};
 pub use clock::{ctime, is_ctime};
 pub use codec_name::CodecName;
 pub use dialect::serve_dialect;

@@ -37,13 +37,12 @@ impl Process {
     /// How much memory of its own it uses now, in bytes. The pages of its file, which it shares with its
     /// children, do not count: how many of them are mapped depends on the machine.
     pub(crate) fn memory(self) -> usize {
-        let status = self.read("status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:"))
-            .expect("a process that runs has memory");
-        let kibibytes = line.trim().trim_end_matches(" kB");
-        kibibytes.parse::<usize>().expect("a number") * 1024
+        self.status("RssAnon:")
+    }
+
+    /// The most memory of its own that it has used so far, in bytes.
+    pub(crate) fn peak_memory(self) -> usize {
+        self.status("VmHWM:") - self.status("RssFile:")
     }
 
     /// How many files it has open now.
@@ -92,6 +91,17 @@ impl Process {
     fn limit_files(self, limit: Rlimit) -> Rlimit {
         rustix::process::prlimit(Some(self.0), Resource::Nofile, limit)
             .expect("one's own child can be limited")
+    }
+
+    /// A number of kibibytes, in bytes.
+    fn status(self, field: &str) -> usize {
+        let status = self.read("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(field))
+            .expect("a process that runs has memory");
+        let kibibytes = line.trim().trim_end_matches(" kB");
+        kibibytes.parse::<usize>().expect("a number") * 1024
     }
 
     fn read(self, file: &str) -> String {
