@@ -1,18 +1,22 @@
-use alloc::collections::BTreeMap;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::cidr::Cidr;
 
 mod index;
+mod node;
 mod ranges;
 mod table;
+mod trie;
 mod v4;
 mod v6;
+mod walk;
 mod words;
 
 pub use index::LpmIndex;
 pub use table::LpmTable;
+
+use trie::Trie;
 
 /// A map from networks to values that finds the longest match: of all networks that contain an address,
 /// the one with the longest prefix, as routers do.
@@ -34,9 +38,16 @@ pub use table::LpmTable;
 ///
 /// IPv4 and IPv6 are apart: an IPv4-mapped address (`::ffff:10.1.2.3`) is matched as the IPv6 address that
 /// it is. [`IpAddr::to_canonical`] unwraps it where that is wanted.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// # Memory and cost
+///
+/// A million IPv4 networks as the Internet has them take about 16 bytes each, and a `V`. Finding, inserting and removing
+/// look at up to 4 nodes for IPv4 and 16 for IPv6, of which few are there to look at: one for each octet where networks
+/// part. A map that changes seldom and is asked often is worth [freezing](Self::freeze).
+#[derive(Clone)]
 pub struct LpmMap<V> {
-    entries: BTreeMap<Cidr, V>,
+    v4: Trie<u32, V>,
+    v6: Trie<u128, V>,
 }
 
 impl<V> LpmMap<V> {
@@ -44,34 +55,51 @@ impl<V> LpmMap<V> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            entries: BTreeMap::new(),
+            v4: Trie::new(),
+            v6: Trie::new(),
         }
     }
 
     /// Sets the value of a network, and returns the value that it had.
     pub fn insert(&mut self, network: Cidr, value: V) -> Option<V> {
-        self.entries.insert(network, value)
+        let prefix_len = network.prefix_len();
+        match network.address() {
+            IpAddr::V4(first) => self.v4.insert(first.to_bits(), prefix_len, value),
+            IpAddr::V6(first) => self.v6.insert(first.to_bits(), prefix_len, value),
+        }
     }
 
     /// Takes a network out, and returns its value. Networks around it and inside it stay.
     pub fn remove(&mut self, network: Cidr) -> Option<V> {
-        self.entries.remove(&network)
+        let prefix_len = network.prefix_len();
+        match network.address() {
+            IpAddr::V4(first) => self.v4.remove(first.to_bits(), prefix_len),
+            IpAddr::V6(first) => self.v6.remove(first.to_bits(), prefix_len),
+        }
     }
 
     /// Takes everything out.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        *self = Self::new();
     }
 
     /// The value of exactly this network, to be changed.
     pub fn get_mut(&mut self, network: Cidr) -> Option<&mut V> {
-        self.entries.get_mut(&network)
+        let prefix_len = network.prefix_len();
+        match network.address() {
+            IpAddr::V4(first) => self.v4.get_mut(first.to_bits(), prefix_len),
+            IpAddr::V6(first) => self.v6.get_mut(first.to_bits(), prefix_len),
+        }
     }
 
     /// The value of exactly this network.
     #[must_use]
     pub fn get(&self, network: Cidr) -> Option<&V> {
-        self.entries.get(&network)
+        let prefix_len = network.prefix_len();
+        match network.address() {
+            IpAddr::V4(first) => self.v4.get(first.to_bits(), prefix_len),
+            IpAddr::V6(first) => self.v6.get(first.to_bits(), prefix_len),
+        }
     }
 
     /// Whether exactly this network is in the map.
@@ -83,7 +111,7 @@ impl<V> LpmMap<V> {
     /// How many networks are in the map, of both families.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.v4.len() + self.v6.len()
     }
 
     /// Whether the map has no networks.
@@ -94,66 +122,51 @@ impl<V> LpmMap<V> {
 
     /// The network with the longest prefix of those that contain the address, and its value.
     #[must_use]
+    #[inline]
     pub fn longest_match(&self, address: impl Into<IpAddr>) -> Option<(Cidr, &V)> {
         let address = address.into();
-        let mut at_most = Cidr::from(address);
-        // What stands before the address either contains it, or tells how long a match can be at most.
-        loop {
-            let (&before, value) = self.entries.range(..=at_most).next_back()?;
-            let shared = shared_prefix_len(before.address(), address)?;
-            if shared >= before.prefix_len() {
-                return Some((before, value));
-            }
-            at_most = Cidr::new_lenient(address, shared).ok()?;
-        }
+        let (prefix_len, value) = match address {
+            IpAddr::V4(v4) => self.v4.longest_match(v4.to_bits()),
+            IpAddr::V6(v6) => self.v6.longest_match(v6.to_bits()),
+        }?;
+        Some((Cidr::new_lenient(address, prefix_len).ok()?, value))
     }
 
     /// All networks that contain the address, with their values, the shortest prefix first.
     pub fn matches(&self, address: impl Into<IpAddr>) -> impl Iterator<Item = (Cidr, &V)> {
-        let address = address.into();
-        let lens = 0..=Cidr::from(address).prefix_len();
-        lens.filter_map(move |prefix_len| {
-            let network = Cidr::new_lenient(address, prefix_len).ok()?;
-            Some((network, self.get(network)?))
-        })
+        let (v4, v6) = match address.into() {
+            IpAddr::V4(v4) => (Some(self.v4.matches(v4.to_bits())), None),
+            IpAddr::V6(v6) => (None, Some(self.v6.matches(v6.to_bits()))),
+        };
+        let v4 = v4.into_iter().flatten().filter_map(network_v4);
+        v4.chain(v6.into_iter().flatten().filter_map(network_v6))
     }
 
     /// The network itself and all networks inside it, with their values, in order.
     pub fn covered_by(&self, network: Cidr) -> impl Iterator<Item = (Cidr, &V)> {
-        let inside = move |inner: Cidr| {
-            let shared = shared_prefix_len(inner.address(), network.address());
-            shared.is_some_and(|shared| shared >= network.prefix_len())
+        let prefix_len = network.prefix_len();
+        let (v4, v6) = match network.address() {
+            IpAddr::V4(v4) => (Some(self.v4.covered_by(v4.to_bits(), prefix_len)), None),
+            IpAddr::V6(v6) => (None, Some(self.v6.covered_by(v6.to_bits(), prefix_len))),
         };
-        let from = self.entries.range(network..);
-        from.take_while(move |entry| inside(*entry.0))
-            .map(|(network, value)| (*network, value))
-    }
-
-    fn networks_v4(&self) -> impl Iterator<Item = (u32, u8)> {
-        self.entries
-            .keys()
-            .filter_map(|network| match network.address() {
-                IpAddr::V4(v4) => Some((v4.to_bits(), network.prefix_len())),
-                IpAddr::V6(_) => None,
-            })
-    }
-
-    fn networks_v6(&self) -> impl Iterator<Item = (u128, u8)> {
-        self.entries
-            .keys()
-            .filter_map(|network| match network.address() {
-                IpAddr::V4(_) => None,
-                IpAddr::V6(v6) => Some((v6.to_bits(), network.prefix_len())),
-            })
+        let v4 = v4.into_iter().flatten().filter_map(network_v4);
+        v4.chain(v6.into_iter().flatten().filter_map(network_v6))
     }
 
     /// All networks with their values, in order: IPv4 first, by address, the shorter prefix first.
     pub fn iter(&self) -> impl Iterator<Item = (Cidr, &V)> {
-        self.entries
-            .iter()
-            .map(|(network, value)| (*network, value))
+        let v4 = self.v4.iter().filter_map(network_v4);
+        v4.chain(self.v6.iter().filter_map(network_v6))
     }
 }
+
+impl<V: PartialEq> PartialEq for LpmMap<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl<V: Eq> Eq for LpmMap<V> {}
 
 impl<V> Default for LpmMap<V> {
     fn default() -> Self {
@@ -184,12 +197,12 @@ impl<V: fmt::Debug> fmt::Debug for LpmMap<V> {
     }
 }
 
-/// How many first bits two addresses have in common; `None` if they are of different families.
-fn shared_prefix_len(a: IpAddr, b: IpAddr) -> Option<u8> {
-    let shared = match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-        _ => return None,
-    };
-    u8::try_from(shared).ok()
+fn network_v4<V>((bits, prefix_len, value): (u32, u8, V)) -> Option<(Cidr, V)> {
+    let network = Cidr::new_lenient(Ipv4Addr::from_bits(bits).into(), prefix_len);
+    Some((network.ok()?, value))
+}
+
+fn network_v6<V>((bits, prefix_len, value): (u128, u8, V)) -> Option<(Cidr, V)> {
+    let network = Cidr::new_lenient(Ipv6Addr::from_bits(bits).into(), prefix_len);
+    Some((network.ok()?, value))
 }

@@ -1,5 +1,6 @@
 //! The map against a plain list that is searched from end to end.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cidr::{Cidr, LpmIndex, LpmMap};
@@ -173,6 +174,63 @@ proptest! {
         let again: LpmMap<u32> = oracle.0.iter().rev().copied().collect();
         prop_assert_eq!(&again, &map);
     }
+}
+
+/// Nodes of the map come and go, with few children and with many.
+#[test]
+fn thousands_come_and_go() {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
+        u128::from(state >> 33)
+    };
+    let (mut map, mut oracle) = (LpmMap::new(), BTreeMap::new());
+    for round in 0..6 {
+        for value in 0..6000 {
+            let len = next() as u8;
+            let network: Cidr = if next() % 2 == 0 {
+                let bits =
+                    0x0a00_0000 | (next() as u32 & 0x0007_ffff) | (next() as u32 & 0x7000_0000);
+                Cidr::new_lenient(Ipv4Addr::from_bits(bits).into(), 1 + len % 32).expect("up to 32")
+            } else {
+                let bits =
+                    0x2001 << 112 | (next() & 0xff) << 96 | (next() & 0x1f) << 72 | (next() % 5);
+                Cidr::new_lenient(Ipv6Addr::from_bits(bits).into(), len % 129).expect("up to 128")
+            };
+            assert_eq!(map.insert(network, value), oracle.insert(network, value));
+        }
+        let entries: Vec<(Cidr, u32)> = map
+            .iter()
+            .map(|(network, value)| (network, *value))
+            .collect();
+        assert!(
+            entries
+                .iter()
+                .copied()
+                .eq(oracle.iter().map(|(network, value)| (*network, *value)))
+        );
+        let table = map.freeze().unwrap();
+        for &(network, value) in &entries {
+            assert_eq!(map.get(network), Some(&value));
+            let last = network.last();
+            let longest = map.matches(last).last();
+            assert_eq!(map.longest_match(last), longest);
+            assert_eq!(table.longest_match(last), longest, "{last}");
+        }
+        // At the end nothing stays.
+        for (network, value) in entries {
+            if round == 5 || next() % 4 != 0 {
+                assert_eq!(map.remove(network), Some(value));
+                assert_eq!(map.remove(network), None);
+                oracle.remove(&network);
+            }
+        }
+        assert_eq!(map.len(), oracle.len());
+    }
+    assert_eq!(map, LpmMap::new());
+    assert_eq!(map.longest_match(Ipv4Addr::LOCALHOST), None);
 }
 
 #[test]

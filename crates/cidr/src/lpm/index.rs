@@ -61,16 +61,16 @@ impl LpmIndex {
     ///
     /// [`LpmError::TooMany`] if there are more networks than 31 bits can number, with the ranges they cut.
     pub fn new<V>(map: &LpmMap<V>) -> Result<Self, LpmError> {
-        let (count_v4, count_v6) = (map.networks_v4().count(), map.networks_v6().count());
+        let (count_v4, count_v6) = (map.v4.len(), map.v6.len());
         let coarse_bits = v4::coarse_bits(count_v4);
         let mut lens = Vec::with_capacity(map.len());
-        let networks_v4 = map.networks_v4().map(|(first, prefix_len)| {
+        let networks_v4 = map.v4.iter().map(|(first, prefix_len, _)| {
             lens.push(prefix_len);
             let last = first | host_bits_v4(prefix_len);
             (first.into(), last.into(), lens.len() as u32)
         });
         let cut_v4 = Ranges::new(networks_v4, u32::MAX.into(), 32 - coarse_bits);
-        let networks_v6 = map.networks_v6().map(|(first, prefix_len)| {
+        let networks_v6 = map.v6.iter().map(|(first, prefix_len, _)| {
             lens.push(prefix_len);
             let last = first | host_bits_v6(prefix_len);
             (first, last, lens.len() as u32)
