@@ -5,6 +5,8 @@ pub mod bulk;
 pub mod calls;
 pub mod echo;
 pub mod load;
+pub mod matchers;
+pub mod networks;
 pub mod objects;
 pub mod process;
 pub mod report;
