@@ -179,8 +179,8 @@ impl Bits for IpAddr {
 
     fn span(first: Self, last: Self, host_bits: u8) -> Span {
         match (first, last) {
-            (Self::V4(first), Self::V4(last)) => Span::V4(V4Span::new(first, last, host_bits)),
-            (Self::V6(first), Self::V6(last)) => Span::V6(V6Span::new(first, last, host_bits)),
+            (Self::V4(first), Self::V4(last)) => V4Span::new(first, last, host_bits).into(),
+            (Self::V6(first), Self::V6(last)) => V6Span::new(first, last, host_bits).into(),
             _ => unreachable!("both ends of a network are of one family"),
         }
     }

@@ -25,7 +25,7 @@ use crate::{parse, text};
 /// assert_eq!(error.to_string(), "10.0.0.1/8 has host bits set; 10.0.0.0/8 is the network");
 /// # Ok::<(), CidrError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr<A: Address = IpAddr> {
     address: A,
     prefix_len: u8,
@@ -311,6 +311,13 @@ impl<A: Address> fmt::Display for Cidr<A> {
     }
 }
 
+/// Writes what [`Display`](fmt::Display) writes.
+impl<A: Address> fmt::Debug for Cidr<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The network of this one address.
 impl<A: Address> From<A> for Cidr<A> {
     fn from(address: A) -> Self {
@@ -319,20 +326,6 @@ impl<A: Address> From<A> for Cidr<A> {
             address,
             prefix_len,
         }
-    }
-}
-
-/// The network of this one address.
-impl From<Ipv4Addr> for Cidr {
-    fn from(address: Ipv4Addr) -> Self {
-        IpAddr::from(address).into()
-    }
-}
-
-/// The network of this one address.
-impl From<Ipv6Addr> for Cidr {
-    fn from(address: Ipv6Addr) -> Self {
-        IpAddr::from(address).into()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{parse, text};
 /// assert_eq!(interface.network().to_string(), "123.45.67.64/27");
 /// # Ok::<(), cidr::CidrError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Interface<A: Address = IpAddr> {
     ip: A,
     prefix_len: u8,
@@ -75,6 +75,13 @@ impl<A: Address> FromStr for Interface<A> {
 impl<A: Address> fmt::Display for Interface<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         text::write(f, self.ip, self.prefix_len)
+    }
+}
+
+/// Writes what [`Display`](fmt::Display) writes.
+impl<A: Address> fmt::Debug for Interface<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

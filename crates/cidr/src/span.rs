@@ -12,6 +12,12 @@ pub struct V4Span {
 }
 
 impl V4Span {
+    const EMPTY: Self = Self {
+        next: 0,
+        end: 0,
+        step: 1,
+    };
+
     pub(crate) fn new(first: Ipv4Addr, last: Ipv4Addr, host_bits: u8) -> Self {
         let step = 1 << host_bits;
         Self {
@@ -82,6 +88,13 @@ pub struct V6Span {
 }
 
 impl V6Span {
+    const EMPTY: Self = Self {
+        next: 0,
+        last: 0,
+        step: 1,
+        is_done: true,
+    };
+
     pub(crate) fn new(first: Ipv6Addr, last: Ipv6Addr, host_bits: u8) -> Self {
         Self {
             next: first.to_bits(),
@@ -153,12 +166,27 @@ impl DoubleEndedIterator for V6Span {
     }
 }
 
-/// Of either family.
+/// Of either family: one of the two is empty. Where it is, the compiler sees which family the addresses of
+/// a loop are of; of an enum it does not.
 #[derive(Clone, Debug)]
 #[expect(unnameable_types, reason = "it is inside `Addresses` and `Subnets`")]
-pub enum Span {
-    V4(V4Span),
-    V6(V6Span),
+pub struct Span {
+    v4: V4Span,
+    v6: V6Span,
+}
+
+impl From<V4Span> for Span {
+    fn from(v4: V4Span) -> Self {
+        let v6 = V6Span::EMPTY;
+        Self { v4, v6 }
+    }
+}
+
+impl From<V6Span> for Span {
+    fn from(v6: V6Span) -> Self {
+        let v4 = V4Span::EMPTY;
+        Self { v4, v6 }
+    }
 }
 
 impl Iterator for Span {
@@ -166,52 +194,49 @@ impl Iterator for Span {
 
     #[inline]
     fn next(&mut self) -> Option<IpAddr> {
-        match self {
-            Self::V4(span) => span.next().map(IpAddr::V4),
-            Self::V6(span) => span.next().map(IpAddr::V6),
+        match self.v4.next() {
+            Some(address) => Some(IpAddr::V4(address)),
+            None => self.v6.next().map(IpAddr::V6),
         }
     }
 
     #[inline]
     fn nth(&mut self, n: usize) -> Option<IpAddr> {
-        match self {
-            Self::V4(span) => span.nth(n).map(IpAddr::V4),
-            Self::V6(span) => span.nth(n).map(IpAddr::V6),
+        match self.v4.nth(n) {
+            Some(address) => Some(IpAddr::V4(address)),
+            None => self.v6.nth(n).map(IpAddr::V6),
         }
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        match self {
-            Self::V4(span) => span.size_hint(),
-            Self::V6(span) => span.size_hint(),
+        match self.v4.size_hint() {
+            (0, _) => self.v6.size_hint(),
+            some => some,
         }
     }
 
-    /// Asks for the family once.
     #[inline]
-    fn fold<B, F: FnMut(B, IpAddr) -> B>(self, init: B, f: F) -> B {
-        match self {
-            Self::V4(span) => span.map(IpAddr::V4).fold(init, f),
-            Self::V6(span) => span.map(IpAddr::V6).fold(init, f),
-        }
+    fn fold<B, F: FnMut(B, IpAddr) -> B>(self, init: B, mut f: F) -> B {
+        let folded = self.v4.map(IpAddr::V4).fold(init, &mut f);
+        self.v6.map(IpAddr::V6).fold(folded, f)
     }
 }
 
 impl DoubleEndedIterator for Span {
     #[inline]
     fn next_back(&mut self) -> Option<IpAddr> {
-        match self {
-            Self::V4(span) => span.next_back().map(IpAddr::V4),
-            Self::V6(span) => span.next_back().map(IpAddr::V6),
+        match self.v4.next_back() {
+            Some(address) => Some(IpAddr::V4(address)),
+            None => self.v6.next_back().map(IpAddr::V6),
         }
     }
 
     #[inline]
     fn nth_back(&mut self, n: usize) -> Option<IpAddr> {
-        match self {
-            Self::V4(span) => span.nth_back(n).map(IpAddr::V4),
-            Self::V6(span) => span.nth_back(n).map(IpAddr::V6),
+        match self.v4.nth_back(n) {
+            Some(address) => Some(IpAddr::V4(address)),
+            None => self.v6.nth_back(n).map(IpAddr::V6),
         }
     }
 }

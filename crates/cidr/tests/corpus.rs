@@ -1,4 +1,4 @@
-//! The stored inputs of the fuzz target, run as an ordinary test.
+//! The stored inputs of the fuzz targets, run as an ordinary test.
 
 use std::fs;
 use std::path::Path;
@@ -6,15 +6,35 @@ use std::path::Path;
 #[path = "../fuzz/check.rs"]
 mod check;
 
-#[test]
-fn parse() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/parse");
+fn run(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let folder = folder.join(target);
     let mut count = 0;
     for entry in fs::read_dir(&folder).expect("the corpus is in the repository") {
         let path = entry.expect("a folder can be listed").path();
         println!("{}", path.display());
-        check::parse(&fs::read(&path).expect("an input can be read"));
+        check(&fs::read(&path).expect("an input can be read"));
         count += 1;
     }
     assert!(count >= 10, "{count} inputs in {}", folder.display());
+}
+
+#[test]
+fn parse() {
+    run("parse", check::parse);
+}
+
+#[test]
+fn access() {
+    run("access", check::access);
+}
+
+#[test]
+fn set() {
+    run("set", check::set);
+}
+
+#[test]
+fn index() {
+    run("index", check::index);
 }

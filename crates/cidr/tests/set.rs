@@ -229,10 +229,10 @@ fn extremes() {
     assert_eq!(everything.networks().count(), 2);
 
     let mut but_one = everything.clone();
-    but_one.remove(Ipv6Addr::UNSPECIFIED);
+    but_one.remove(Cidr::from(Ipv6Addr::UNSPECIFIED));
     assert_eq!(but_one.size_v6(), Some(u128::MAX));
     assert_eq!(but_one.networks().count(), 1 + 128);
-    but_one.remove(Ipv6Addr::from(u128::MAX));
+    but_one.remove(Cidr::from(Ipv6Addr::from(u128::MAX)));
     assert_eq!(but_one.size_v6(), Some(u128::MAX - 1));
     assert_eq!(but_one.networks().count(), 1 + 254);
 
