@@ -5,6 +5,14 @@
 //! cargo run --release --example array_client -- --check
 //! ```
 //!
+//! In chunks, a transfer that broke off, or was stopped by Ctrl-C, goes on where it was:
+//!
+//! ```sh
+//! cargo run --release --example array_server -- --wire chunked
+//! cargo run --release --example array_client -- --wire chunked --output numbers.npy
+//! cargo run --release --example array_client -- --wire chunked --output numbers.npy --resume
+//! ```
+//!
 //! The server can also be Python's, with numpy or without it:
 //!
 //! ```sh
@@ -16,16 +24,21 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
-use bulk_array::blocking::{npy, raw};
+use bulk_array::blocking::{chunked, npy, raw};
+use bulk_array::chunked::{Checkpoint, Transfer};
 use bulk_array::npy::Header;
 use bulk_array::{ByteOrder, Dtype, Element, Limits};
 use clap::Parser;
-use examples::{Address, ForElement, Logging, Meter, Wire, for_dtype};
+use examples::{Address, ForElement, Logging, Meter, PartFile, Signals, Wire, for_dtype};
 
 /// Receives an array
 #[derive(Parser)]
@@ -36,7 +49,7 @@ struct Args {
     /// How the array crosses the socket
     #[arg(long, value_enum, default_value_t = Wire::Raw)]
     wire: Wire,
-    /// How many elements there are (raw: nothing on the wire tells it)
+    /// How many elements there are (raw, and with several streams: they need to know before the wire tells)
     #[arg(long, value_name = "N", default_value_t = 50_000_000)]
     count: usize,
     /// Of which type they are (npy tells it)
@@ -48,6 +61,12 @@ struct Args {
     /// Where to put the array
     #[arg(long, value_name = "X.npy")]
     output: Option<PathBuf>,
+    /// Go on where a transfer to this output stopped (chunked); what is there is in X.npy.part
+    #[arg(long, requires = "output")]
+    resume: bool,
+    /// Over how many connections at a time (chunked)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    streams: u16,
     /// See whether the array is that of the recipe: 0, 1, 2 …
     #[arg(long)]
     check: bool,
@@ -65,11 +84,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let mut stream = TcpStream::from(args.connect.connect()?);
-    stream.set_read_timeout(Some(args.stall_timeout))?;
+    if args.wire == Wire::Chunked {
+        let receiving = ReceivingChunks { args };
+        return for_dtype(args.dtype, receiving).expect("an option has only such types");
+    }
+    let mut stream = connect(args)?;
     let header = match args.wire {
-        Wire::Raw => Header::new(args.dtype, ByteOrder::Little, [args.count]),
         Wire::Npy => npy::recv_header(&mut stream, &args.limits()).map_err(|e| args.explain(e))?,
+        _ => Header::new(args.dtype, ByteOrder::Little, [args.count]),
     };
     let dtype = header.dtype();
     let receiving = Receiving {
@@ -77,8 +99,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         stream,
         header,
     };
-    for_dtype(dtype, receiving)
-        .ok_or_else(|| format!("no program here has numbers like {dtype}"))?
+    for_dtype(dtype, receiving).ok_or_else(|| format!("nothing here has numbers like {dtype}"))?
+}
+
+fn connect(args: &Args) -> io::Result<TcpStream> {
+    let stream = TcpStream::from(args.connect.connect()?);
+    stream.set_read_timeout(Some(args.stall_timeout))?;
+    Ok(stream)
 }
 
 /// The elements are to come.
@@ -104,6 +131,139 @@ impl ForElement for Receiving<'_> {
         let values: Vec<T> = received.map_err(|error| args.explain(error))?;
         let native = Header::new(header.dtype(), ByteOrder::NATIVE, header.into_shape());
         args.take(&native, &values)
+    }
+}
+
+/// The elements are to come in chunks, and some may be there.
+struct ReceivingChunks<'a> {
+    args: &'a Args,
+}
+
+impl ForElement for ReceivingChunks<'_> {
+    type Output = Result<(), Box<dyn Error>>;
+
+    fn run<T: Element + Debug + Send + Sync>(self) -> Self::Output {
+        let args = self.args;
+        let part = args.output.as_deref().map(PartFile::beside);
+        let kept = match &part {
+            Some(part) if args.resume => part.load()?,
+            _ => None,
+        };
+        let (checkpoint, values) = kept.unzip();
+        let mut values: Vec<T> = values.unwrap_or_default();
+        let end = if args.streams == 1 {
+            let transfer = Transfer::vec(values, &args.limits());
+            let (transfer, end) = receive_chunks(args, transfer, checkpoint)?;
+            values = transfer.into_vec();
+            end
+        } else {
+            values.resize(args.count, T::zeroed());
+            let transfer = Transfer::parallel(&mut values, args.streams);
+            receive_chunks(args, transfer, checkpoint)?.1
+        };
+        match (end, part) {
+            (End::Complete(header), part) => {
+                args.take(&header, &values)?;
+                part.iter().for_each(PartFile::remove);
+                Ok(())
+            }
+            (End::Stopped(why, Some(checkpoint)), Some(part)) if checkpoint.bytes > 0 => {
+                part.save(&checkpoint, &values)?;
+                let (bytes, path) = (checkpoint.bytes, part.path().display());
+                Err(
+                    format!("{why}; {bytes} bytes are in {path}, --resume goes on from there")
+                        .into(),
+                )
+            }
+            (End::Stopped(why, _), _) => Err(why.into()),
+        }
+    }
+}
+
+/// How a transfer in chunks ended.
+enum End {
+    Complete(Header),
+    Stopped(String, Option<Checkpoint>),
+}
+
+/// Receives what is not there yet, and gives the transfer back with what is there then.
+fn receive_chunks<'v, T: Element + Send + Sync>(
+    args: &Args,
+    mut transfer: Transfer<'v, T>,
+    checkpoint: Option<Checkpoint>,
+) -> Result<(Transfer<'v, T>, End), Box<dyn Error>> {
+    if let Some(checkpoint) = &checkpoint {
+        transfer = transfer.with_checkpoint(checkpoint)?;
+    }
+    transfer = transfer.with_stall_timeout(Some(args.stall_timeout));
+    let connections = (0..args.streams).map(|_| connect(args));
+    let connections = connections.collect::<io::Result<Vec<_>>>()?;
+    let is_stopping = Arc::default();
+    if args.output.is_some() {
+        close_on_signals(&connections, Arc::clone(&is_stopping))?;
+    }
+    let failure = receive_streams(&connections, &transfer);
+    let why = match failure {
+        None => {
+            let header = transfer.header().expect("every stream begins with it");
+            let header = Header::new(header.dtype, ByteOrder::NATIVE, header.shape);
+            return Ok((transfer, End::Complete(header)));
+        }
+        Some(_) if is_stopping.load(Ordering::Relaxed) => "stopped".to_owned(),
+        Some(error) => args.explain(error),
+    };
+    let checkpoint = transfer.checkpoint();
+    Ok((transfer, End::Stopped(why, checkpoint)))
+}
+
+// ANCHOR: chunked
+/// Receives each stream over its connection. Returns why, if they did not all come to their ends.
+fn receive_streams<T: Element + Send + Sync>(
+    connections: &[TcpStream],
+    transfer: &Transfer<'_, T>,
+) -> Option<bulk_array::Error> {
+    let meter = Meter::start(0, transfer.progress().done);
+    let failure = OnceLock::new();
+    thread::scope(|scope| {
+        for (number, mut connection) in (0..).zip(connections) {
+            let (meter, failure) = (&meter, &failure);
+            scope.spawn(move || {
+                let received = chunked::recv(&mut connection, transfer, number, |progress| {
+                    let (done, total) = (progress.done, progress.total);
+                    tracing::trace!("{done} of {total} bytes");
+                    meter.set(done, total);
+                    ControlFlow::Continue(())
+                });
+                if let Err(error) = received {
+                    // The first to fail tells why, and the others are of no use without it.
+                    let _ = failure.set(error);
+                    close(connections);
+                }
+            });
+        }
+    });
+    meter.finish();
+    failure.into_inner()
+}
+// ANCHOR_END: chunked
+
+/// At the first signal, ends the connections, and so the transfer: what is verified can be kept.
+fn close_on_signals(connections: &[TcpStream], is_stopping: Arc<AtomicBool>) -> io::Result<()> {
+    let connections = connections.iter().map(TcpStream::try_clone);
+    let connections = connections.collect::<io::Result<Vec<_>>>()?;
+    let mut signals = Signals::watch()?;
+    thread::spawn(move || {
+        signals.wait();
+        is_stopping.store(true, Ordering::Relaxed);
+        close(&connections);
+    });
+    Ok(())
+}
+
+fn close(connections: &[TcpStream]) {
+    for connection in connections {
+        // One that has ended need not be closed.
+        let _ = connection.shutdown(Shutdown::Both);
     }
 }
 

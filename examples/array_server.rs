@@ -13,20 +13,25 @@
 //! cargo run --release --example array_server -- --wire npy --file numbers.npy
 //! cargo run --release --example array_client -- --wire npy --output copy.npy
 //! ```
+//!
+//! With `--wire chunked` a transfer can be interrupted, and go on: see `array_client`.
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Seek, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use bulk_array::blocking::{npy, raw};
+use bulk_array::blocking::{chunked, npy, raw};
+use bulk_array::chunked::{Offer, TransferId};
 use bulk_array::npy::Header;
-use bulk_array::{ByteOrder, Element, Limits, linux};
+use bulk_array::{Array, ByteOrder, Element, Limits, Reader, linux};
 use clap::Parser;
-use examples::{AccessOptions, Address, Logging, Wire, throughput};
+use examples::{AccessOptions, Address, ForElement, Logging, Wire, for_dtype, throughput};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use socket_server::Connection;
 
@@ -104,6 +109,12 @@ fn serve_recipe(args: &Args, values: Vec<f64>) -> Result<(), Box<dyn Error>> {
             }
             Ok(len)
         }),
+        Wire::Chunked => {
+            // Of another process, too, the same numbers are the same transfer.
+            let id = transfer_id(*b"recipe f", len);
+            let count = values.len();
+            serve_chunks(args, Array::new(values, count)?, id)
+        }
     }
 }
 
@@ -113,12 +124,68 @@ fn serve_file(args: &Args, npy: NpyFile) -> Result<(), Box<dyn Error>> {
     let (start, len) = match args.wire {
         Wire::Raw => (npy.start, npy.len),
         Wire::Npy => (0, npy.start + npy.len),
+        Wire::Chunked => {
+            let dtype = npy.header.dtype();
+            let served = for_dtype(dtype, ServingChunks { args, npy });
+            return served.ok_or_else(|| format!("nothing here has numbers like {dtype}"))?;
+        }
     };
     serve(args, move |connection| {
         set_socket_timeout(&*connection, Timeout::Send, Some(patience))?;
         linux::send_file(connection, &npy.file, start, len)?;
         Ok(len)
     })
+}
+
+/// Reads the file into memory, for the checksums, and serves it.
+struct ServingChunks<'a> {
+    args: &'a Args,
+    npy: NpyFile,
+}
+
+impl ForElement for ServingChunks<'_> {
+    type Output = Result<(), Box<dyn Error>>;
+
+    fn run<T: Element + Debug + Send + Sync>(self) -> Self::Output {
+        let NpyFile {
+            mut file,
+            header,
+            len,
+            ..
+        } = self.npy;
+        let count = len as usize / size_of::<T>();
+        let values: Vec<T> = raw::recv_vec(&mut file, count, header.order())?;
+        // A file that was not written to since is the same transfer.
+        let modified = file.metadata()?.modified()?.duration_since(UNIX_EPOCH)?;
+        let id = transfer_id((modified.as_nanos() as u64).to_le_bytes(), len);
+        serve_chunks(self.args, Array::new(values, header.into_shape())?, id)
+    }
+}
+
+fn serve_chunks<T: Element + Send + Sync>(
+    args: &Args,
+    array: Array<T>,
+    id: TransferId,
+) -> Result<(), Box<dyn Error>> {
+    let shape = array.shape().clone();
+    let offer = Offer::new(array.into_vec(), shape)?
+        .with_id(id)
+        .with_stall_timeout(Some(args.stall_timeout));
+    serve(args, move |connection| {
+        let mut sent = 0;
+        chunked::send(&mut Reader(connection), &offer, |progress| {
+            sent = progress.done;
+            ControlFlow::Continue(())
+        })?;
+        Ok(sent)
+    })
+}
+
+fn transfer_id(what: [u8; 8], len: u64) -> TransferId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&what);
+    id[8..].copy_from_slice(&len.to_le_bytes());
+    TransferId(id)
 }
 
 fn send_in_place(connection: &Connection, values: &[f64], patience: Duration) -> io::Result<()> {
@@ -156,6 +223,7 @@ fn serve(
 /// A .npy file, and where the elements are in it.
 struct NpyFile {
     file: File,
+    header: Header,
     start: u64,
     len: u64,
 }
@@ -180,6 +248,11 @@ impl NpyFile {
             return Err(format!("{size} bytes, of {end} that its header tells").into());
         }
         tracing::info!("{}: {} {}", path.display(), header.dtype(), header.shape());
-        Ok(Self { file, start, len })
+        Ok(Self {
+            file,
+            header,
+            start,
+            len,
+        })
     }
 }

@@ -14,6 +14,8 @@ pub enum Wire {
     Raw,
     /// As a .npy file, which tells the type and the shape
     Npy,
+    /// In chunks with checksums: what broke off can go on where it was
+    Chunked,
 }
 
 /// The array of the recipe: 0, 1, 2 …

@@ -49,6 +49,7 @@ mod logging;
 mod login;
 mod memory;
 mod mp;
+mod part_file;
 mod serving;
 mod stopping;
 mod summary;
@@ -78,6 +79,7 @@ pub use kv_functions::{KvStatistics, kv_registry};
 pub use logging::Logging;
 pub use login::{Guarded, Login};
 pub use mp::{explain, log_generation, pickle_options};
+pub use part_file::PartFile;
 pub use serving::{
     HANDSHAKE_TIMEOUT, Serving, Strategy, seconds, serve, serve_on_a_loop, serve_on_tokio,
 };

@@ -12,7 +12,7 @@ use support::{Folder, Program, path, pythons, script};
 
 #[test]
 fn the_recipe_crosses_every_wire() {
-    for wire in ["raw", "npy"] {
+    for wire in ["raw", "npy", "chunked"] {
         let server = server(&["--wire", wire, "--count", "100000"]);
         let ended = receive(&server, &["--wire", wire, "--count", "100000", "--check"]);
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");

@@ -48,10 +48,12 @@ fn transfer(served: &[&str], received: &[&str]) {
 #[test]
 fn an_array_is_in_memory_once() {
     let count = COUNT.to_string();
-    for wire in ["raw", "npy"] {
+    for wire in ["raw", "npy", "chunked"] {
         let options = ["--wire", wire, "--count", &count];
         transfer(&options, &options);
     }
+    let options = ["--wire", "chunked", "--count", &count];
+    transfer(&options, &[&options[..], &["--streams", "4"]].concat());
 }
 
 #[test]
