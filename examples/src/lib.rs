@@ -156,6 +156,8 @@ mod book {
     struct Connection;
     #[doc = include_str!("../../docs/src/recipes/framing.md")]
     struct Framing;
+    #[doc = include_str!("../../docs/src/recipes/arrays.md")]
+    struct Arrays;
     #[doc = include_str!("../../docs/src/recipes/auth.md")]
     struct Auth;
     #[doc = include_str!("../../docs/src/recipes/tls.md")]
