@@ -1,4 +1,5 @@
 //! Transfers in chunks over real sockets, with threads.
+#![cfg(unix)]
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
