@@ -107,18 +107,13 @@ fn the_bytes_are_as_documented() {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(bytes[..8], *b"cidr-lpm");
     let header: Vec<u32> = (8..64).step_by(4).map(word).collect();
-    // a unit of /16 with borders inside: 0/8, the unit 10.0, 10.1 and what follows it, 11/8
-    assert_eq!(header, [1, 2, 1, 16, 4, 5, 3, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(header, [1, 2, 1, 8, 0, 5, 3, 0, 0, 0, 0, 0, 0, 0]);
+    // 0 to 9, 10 with a border inside, and what follows it; each of the other three blocks is one range
     let blocks = 64;
-    assert_eq!(bytes[blocks], 1);
-    let tens = blocks + 16 * (0x0a00 >> 6);
-    assert_eq!([word(tens), word(tens + 4), word(tens + 8)], [0b11, 0, 1]);
-    let answers = blocks + (1 << 16) / 4;
-    assert_eq!(
-        [0, 4, 8, 12].map(|at| word(answers + at)),
-        [0, 1 << 31, 1, 0]
-    );
-    let fine = answers + 64;
+    let block = |number: usize| [0, 4, 8, 12, 16, 20].map(|at| word(blocks + 64 * number + at));
+    assert_eq!(block(0), [0b1100_0000_0001, 0, 0, 1 << 31, 0, 0]);
+    assert_eq!(block(3), [1, 0, 0, 0, 0, 0]);
+    let fine = blocks + 256;
     assert_eq!(
         [0, 4, 8, 12, 16].map(|at| word(fine + at)),
         [2, 0, 0x8000, 2, 1]
@@ -152,37 +147,53 @@ fn bytes_that_are_no_index_are_refused() {
     assert_eq!(changed(8, 2), LpmError::Version { version: 2 });
     assert_eq!(changed(20, 17), LpmError::Damaged { part: "header" });
     assert_eq!(changed(63, 1), LpmError::Damaged { part: "header" });
+    assert_eq!(changed(64, 0), LpmError::Damaged { part: "IPv4 part" });
     assert_eq!(
-        changed(64, 0),
+        changed(64 + 8 + 2, 1),
+        LpmError::Damaged { part: "IPv4 part" }
+    );
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let fine = (64 + (1 << word(20)) + 4 * word(24)).next_multiple_of(64);
+    let lists = (fine + 4 * word(28)).next_multiple_of(64);
+    assert_eq!(changed(lists, 1), LpmError::Damaged { part: "IPv6 part" });
+    let lens = bytes.len() - 200;
+    assert_eq!(
+        changed(lens, 33),
         LpmError::Damaged {
-            part: "blocks of IPv4"
+            part: "list of IPv4 lengths"
         }
     );
     assert_eq!(
-        changed(64 + 16 + 8, 99),
+        changed(lens + 199, 129),
         LpmError::Damaged {
-            part: "blocks of IPv4"
+            part: "list of IPv6 lengths"
         }
     );
-    let answers = 64 + (1 << 14);
-    assert_eq!(
-        changed(answers + 3, 1),
-        LpmError::Damaged {
-            part: "answers of IPv4"
+}
+
+/// More ranges than a block has room for, up to a border at each unit.
+#[test]
+fn a_block_with_many_ranges_has_more() {
+    for count in 1..=64 {
+        let filler = (0..1000).map(|at| (v4(at << 16, 24), 0));
+        let dense = (0..count).map(|at| (v4(0x0a00_0000 | (3 * at % 64) << 18, 14), at + 1));
+        let map: LpmMap<u32> = filler.chain(dense).collect();
+        let table = map.freeze().unwrap();
+        let again = LpmIndex::from_bytes(table.index().as_bytes()).unwrap();
+        for at in 0..=256 {
+            let address = Ipv4Addr::from_bits(0x0a00_0000 + (at << 16));
+            let expected = map.longest_match(address);
+            assert_eq!(
+                table.longest_match(address),
+                expected,
+                "{address} of {count}"
+            );
+            assert_eq!(
+                again.longest_match(address).map(|found| found.0),
+                expected.map(|found| found.0)
+            );
         }
-    );
-    assert_eq!(
-        changed(bytes.len() - 1, 129),
-        LpmError::Damaged {
-            part: "lengths of IPv6"
-        }
-    );
-    assert_eq!(
-        changed(bytes.len() - 200, 33),
-        LpmError::Damaged {
-            part: "lengths of IPv4"
-        }
-    );
+    }
 }
 
 #[test]

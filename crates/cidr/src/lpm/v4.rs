@@ -1,29 +1,32 @@
 //! Finding the range that an IPv4 address is in.
 //!
+//! A unit is what has the same first 8 to 24 bits. For each 64 units there is a block, as long as a line of the cache:
+//!
 //! ```text
-//!   address      │ coarse: the first 16 to 24 bits │ low: the others │
-//!                  └──┬──┘ └ 6 bits: place in block
-//!                     ▼
-//!   blocks       │ 64 bits: 1 where a range begins │ how many 1s before this block │ 0 │   16 bytes each
-//!                     │
-//!                     ▼  the 1s up to the address, less one
-//!   answers      │ 32 bits: 0, or number of the network and 1, or FINE and where │
-//!                     │
-//!                     ▼  only where borders lie within the unit
-//!   fine         │ count │ starts │ answers │   see `ranges`
+//!   address   │ coarse: 8 to 24 bits        │ low: the others │
+//!             └─ number of block ─┴ 6 bits ─┘
+//!
+//!           8 bytes                       14 words of 4 bytes
+//!   block │ 1 where a range begins │ answer 0 │ answer 1 │ … │ answer 12 │ answer 13 │
+//!           └── the ones up to the unit, less one, are the number of the answer ──┘
 //! ```
 //!
-//! So an address costs one read from the blocks, one from the answers, and seldom one search of a fine block.
+//! Answer 0 is that of the first unit, whether its range began there or before, and its bit is 1. Where more than 14 ranges
+//! begin this bit is 0 and counts all the same; the last word then says where in the words `more` answer 13 is, and those
+//! behind it.
+//!
+//! So most addresses cost one line of the cache, and a line for the value. An answer is 0 (no match), the number of a
+//! network and 1, or FINE and the word where the fine block begins (see `ranges`) that is asked about the low bits.
 
-use alloc::vec;
 use alloc::vec::Vec;
+use core::array;
 
 use super::ranges::{FINE, NO_MATCH, Ranges};
-use super::words::{self, Word};
+use super::words::{self, FineBlocks, Word};
 
-/// As many first bits as make the blocks cost 8 to 16 bytes a network, from 16 to 24. No unit is larger than 2¹⁶.
+/// As many first bits as make the blocks cost at most 17 bytes a network, from 8 to 24.
 pub(super) fn coarse_bits(networks: usize) -> u32 {
-    (networks.max(1).ilog2() + 6).clamp(16, 24)
+    networks.saturating_mul(17).max(1).ilog2().clamp(8, 24)
 }
 
 /// How many blocks that makes. There are none without networks.
@@ -35,30 +38,56 @@ pub(super) fn block_count(networks: usize) -> u64 {
 }
 
 /// The length of a block in bytes.
-pub(super) const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 64;
+type Block = [u8; BLOCK];
 
-/// The blocks as bytes: a bit for each unit.
-pub(super) fn blocks(ranges: &Ranges, networks: usize) -> Vec<u8> {
-    let mut bits = vec![0_u64; block_count(networks) as usize];
-    for &unit in &ranges.units {
-        bits[(unit >> 6) as usize] |= 1 << (unit & 63);
-    }
-    let mut bytes = Vec::with_capacity(bits.len() * BLOCK);
-    let mut before = 0_u32;
-    for bits in bits {
+/// How many answers a block has.
+const IN_BLOCK: usize = 14;
+const BEFORE_LAST: usize = IN_BLOCK - 1;
+
+/// The blocks as bytes, and the words that did not go into them.
+pub(super) fn blocks(ranges: &Ranges, networks: usize) -> (Vec<u8>, Vec<u32>) {
+    let count = block_count(networks);
+    let mut bytes = Vec::with_capacity(count as usize * BLOCK);
+    let mut more = Vec::new();
+    let mut begin = ranges.units.iter().zip(&ranges.answers).peekable();
+    let mut answers = Vec::new();
+    for block in 0..count {
+        // What went on at the end of the block before is answer 0, unless something begins right there.
+        let before = answers.pop().unwrap_or(NO_MATCH);
+        answers.clear();
+        answers.push(before);
+        let mut bits = 1_u64;
+        while let Some((unit, answer)) = begin.next_if(|(unit, _)| **unit >> 6 == block) {
+            let bit = 1 << (unit & 63);
+            if bit == 1 {
+                answers.clear();
+            }
+            bits |= bit;
+            answers.push(*answer);
+        }
+        let mut words = [0; IN_BLOCK];
+        if answers.len() <= IN_BLOCK {
+            words[..answers.len()].copy_from_slice(&answers);
+        } else {
+            bits &= !1;
+            let (first, rest) = answers.split_at(BEFORE_LAST);
+            words[..BEFORE_LAST].copy_from_slice(first);
+            words[BEFORE_LAST] = more.len() as u32;
+            more.extend_from_slice(rest);
+        }
         bytes.extend_from_slice(&bits.to_le_bytes());
-        bytes.extend_from_slice(&u64::from(before).to_le_bytes());
-        before += bits.count_ones();
+        bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     }
-    bytes
+    (bytes, more)
 }
 
 /// What is searched. Damaged bytes give wrong answers, and no panic.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct V4<'a> {
     pub(super) low_bits: u32,
-    pub(super) blocks: &'a [[u8; BLOCK]],
-    pub(super) answers: &'a [Word],
+    pub(super) blocks: &'a [Block],
+    pub(super) more: &'a [Word],
     pub(super) fine: &'a [Word],
 }
 
@@ -66,31 +95,28 @@ impl V4<'_> {
     /// The number and one of the network with the longest match.
     #[inline]
     pub(super) fn find(self, address: u32) -> u32 {
-        let answer = self.answer(self.place(address));
+        let answer = self.find_coarse(address);
         if answer < FINE {
             return answer;
         }
         self.find_fine(answer, address)
     }
 
-    /// Where the answer of an address is.
+    /// The answer of the unit.
     #[inline]
-    pub(super) fn place(self, address: u32) -> u32 {
-        let coarse = address >> self.low_bits;
-        let Some(block) = self.blocks.get((coarse >> 6) as usize) else {
-            return u32::MAX;
+    pub(super) fn find_coarse(self, address: u32) -> u32 {
+        let unit = address >> self.low_bits;
+        let Some(block) = self.blocks.get((unit >> 6) as usize) else {
+            return NO_MATCH;
         };
-        let [bits, before] = words::halves(block);
-        let up_to = bits << (63 - (coarse & 63));
-        (before as u32)
-            .wrapping_add(up_to.count_ones())
-            .wrapping_sub(1)
-    }
-
-    #[inline]
-    pub(super) fn answer(self, place: u32) -> u32 {
-        let answer = self.answers.get(place as usize);
-        answer.map_or(NO_MATCH, |word| u32::from_le_bytes(*word))
+        let bits = bits(block);
+        let up_to_unit = (bits | 1) << (63 - (unit & 63));
+        let number = up_to_unit.count_ones() as usize - 1;
+        if number < BEFORE_LAST || bits & 1 == 1 {
+            return answer_in(block, number);
+        }
+        let behind = answer_in(block, BEFORE_LAST) as usize + number - BEFORE_LAST;
+        words::get(self.more, behind).unwrap_or(NO_MATCH)
     }
 
     /// Goes on in a fine block.
@@ -100,17 +126,47 @@ impl V4<'_> {
         words::find_fine::<1>(self.fine, answer & !FINE, low.into())
     }
 
-    /// Whether the blocks count their ones rightly, up to as many as there are answers, and the first range begins at
-    /// the first address.
-    pub(super) fn check(self) -> bool {
-        let mut before = 0_u64;
+    /// Whether blocks say what they should: those with many ranges have theirs one behind the other in `more`, and
+    /// answers are fine blocks or numbers of networks.
+    pub(super) fn check(self, mut fine: FineBlocks<'_, 1>) -> bool {
+        let mut used = 0;
         for block in self.blocks {
-            let [bits, counted] = words::halves(block);
-            if counted != before || (counted == 0 && bits & 1 == 0) {
+            let bits = bits(block);
+            let count = (bits | 1).count_ones() as usize;
+            let has_more = bits & 1 == 0;
+            if has_more != (count > IN_BLOCK) {
                 return false;
             }
-            before += u64::from(bits.count_ones());
+            let in_block = if has_more { BEFORE_LAST } else { count };
+            if !(0..in_block).all(|number| fine.accept(answer_in(block, number))) {
+                return false;
+            }
+            if has_more {
+                let behind = used + count - BEFORE_LAST;
+                let Some(rest) = self.more.get(used..behind) else {
+                    return false;
+                };
+                let begins = answer_in(block, BEFORE_LAST) as usize;
+                if begins != used
+                    || !rest
+                        .iter()
+                        .all(|word| fine.accept(u32::from_le_bytes(*word)))
+                {
+                    return false;
+                }
+                used = behind;
+            }
         }
-        before == self.answers.len() as u64
+        used == self.more.len() && fine.is_at_end()
     }
+}
+
+#[inline]
+fn bits(block: &Block) -> u64 {
+    u64::from_le_bytes(array::from_fn(|at| block[at]))
+}
+
+#[inline]
+fn answer_in(block: &Block, number: usize) -> u32 {
+    words::get(block.as_chunks().0, number + 2).unwrap_or(NO_MATCH)
 }

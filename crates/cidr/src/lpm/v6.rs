@@ -20,7 +20,7 @@
 use alloc::vec::Vec;
 
 use super::ranges::{FINE, NO_MATCH, Ranges};
-use super::words::{self, Word};
+use super::words::{self, FineBlocks, Word};
 
 /// How many bits of an address the units leave out.
 pub(super) const LOW_BITS: u32 = 64;
@@ -114,8 +114,9 @@ impl V6<'_> {
         words::find_fine::<2>(self.fine, answer & !FINE, address as u64)
     }
 
-    /// Whether the units rise from 0, with padding behind them, and each list is made of the one below.
-    pub(super) fn check(self) -> bool {
+    /// Whether the units rise from 0, with padding behind them, each list is made of the one below, and answers are fine
+    /// blocks or numbers of networks.
+    pub(super) fn check(self, mut fine: FineBlocks<'_, 2>) -> bool {
         let mut below: Vec<u64> = Vec::new();
         let mut nodes = self.nodes;
         for &len in &self.lists.nodes[..self.lists.count] {
@@ -142,7 +143,10 @@ impl V6<'_> {
             }
             below = units;
         }
+        let mut answers = self.answers.iter();
         nodes.is_empty()
+            && answers.all(|word| fine.accept(u32::from_le_bytes(*word)))
+            && fine.is_at_end()
     }
 }
 

@@ -17,13 +17,7 @@ pub(super) fn to_bytes(words: &[u32]) -> Vec<u8> {
 }
 
 #[inline]
-pub(super) fn halves(block: &[u8; 16]) -> [u64; 2] {
-    let (halves, _) = block.as_chunks::<8>();
-    [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
-}
-
-#[inline]
-fn get(words: &[Word], at: usize) -> Option<u32> {
+pub(super) fn get(words: &[Word], at: usize) -> Option<u32> {
     words.get(at).map(|word| u32::from_le_bytes(*word))
 }
 
@@ -55,45 +49,56 @@ fn search<const WORDS: usize>(words: &[Word], at: usize, low: u64) -> Option<u32
     get(answers, found).filter(|&answer| answer < FINE)
 }
 
-/// Checks the answers of a family: numbers up to `networks`, and fine blocks one behind the other, which fill `fine`.
-pub(super) fn check<const WORDS: usize>(
-    answers: &[Word],
-    fine: &[Word],
+/// A look at the answers of a family: numbers of networks, and fine blocks that lie one behind the other.
+pub(super) struct FineBlocks<'a, const WORDS: usize> {
     numbers: RangeInclusive<u32>,
     low_bits: u32,
-) -> bool {
-    let is_answer = |answer: u32| answer == NO_MATCH || numbers.contains(&answer);
-    let mut rest = fine;
-    for word in answers {
-        let answer = u32::from_le_bytes(*word);
-        if answer < FINE {
-            if !is_answer(answer) {
-                return false;
-            }
-            continue;
+    len: usize,
+    rest: &'a [Word],
+}
+
+impl<'a, const WORDS: usize> FineBlocks<'a, WORDS> {
+    pub(super) fn new(fine: &'a [Word], numbers: RangeInclusive<u32>, low_bits: u32) -> Self {
+        Self {
+            numbers,
+            low_bits,
+            len: fine.len(),
+            rest: fine,
         }
-        let at = fine.len() - rest.len();
-        let block = split_block::<WORDS>(rest);
-        let Some((starts, answers, behind)) = block.filter(|_| (answer & !FINE) as usize == at)
+    }
+
+    /// Whether the next answer can be this one.
+    pub(super) fn accept(&mut self, answer: u32) -> bool {
+        if answer < FINE {
+            return self.is_answer(answer);
+        }
+        let at = self.len - self.rest.len();
+        let block = split_block::<WORDS>(self.rest);
+        let Some((starts, answers, rest)) = block.filter(|_| (answer & !FINE) as usize == at)
         else {
             return false;
         };
+        self.rest = rest;
         let starts = (0..answers.len()).filter_map(|at| start::<WORDS>(starts, at * WORDS));
         let first_and_last = (starts.clone().next(), starts.clone().next_back());
         let (Some(0), Some(last)) = first_and_last else {
             return false;
         };
-        if last > u64::MAX >> (64 - low_bits)
-            || !starts.is_sorted_by(|a, b| a < b)
-            || !answers
+        last <= u64::MAX >> (64 - self.low_bits)
+            && starts.is_sorted_by(|a, b| a < b)
+            && answers
                 .iter()
-                .all(|word| is_answer(u32::from_le_bytes(*word)))
-        {
-            return false;
-        }
-        rest = behind;
+                .all(|word| self.is_answer(u32::from_le_bytes(*word)))
     }
-    rest.is_empty()
+
+    /// Whether nothing is left.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn is_answer(&self, answer: u32) -> bool {
+        answer == NO_MATCH || self.numbers.contains(&answer)
+    }
 }
 
 /// The starts and the answers of the first fine block, and what is behind it.
