@@ -127,7 +127,7 @@
 //! | `format(address, '#_x')` | `format!("{:#x}", address.digits().grouped())` |
 //! | `address + 1` | [`address.checked_add(1)`](Address::checked_add) |
 //!
-//! The answers are those of Python 3.14, but for these: a length or a mask that begins with a zero is
+//! The answers are those of Python 3.14, but for these: a length that begins with a zero (`/08`) is
 //! refused, and so are zones (`fe80::1%eth0`); networks of two families have an order, and where Python
 //! raises `TypeError` about them the answer is no; `subnets` and `supernet` refuse wrong lengths of every
 //! network, Python not of those with one address, or all.

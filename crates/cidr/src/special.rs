@@ -49,9 +49,10 @@ pub fn is_private(address: impl Into<IpAddr>) -> bool {
     Cidr::from(address.into().to_canonical()).is_private()
 }
 
-/// Whether the address is for use in the Internet at large. Multicast and most reserved IPv6 addresses
-/// are not excepted; of `100.64.0.0/10`, shared among the customers of a provider, no address is global,
-/// and none private.
+/// Whether the address is for use in the Internet at large: not private, and not of `100.64.0.0/10`, which
+/// the customers of a provider share.
+///
+/// So multicast addresses are global, and so are most IPv6 addresses that nobody has been given yet.
 #[must_use]
 pub fn is_global(address: impl Into<IpAddr>) -> bool {
     Cidr::from(address.into().to_canonical()).is_global()
