@@ -7,12 +7,14 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::ControlFlow;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use benches::process::{Cores, pin_child};
 use benches::report::{Summary, print_table, take_turns};
-use bulk_array::blocking::{npy, raw};
+use bulk_array::blocking::{chunked, npy, raw};
+use bulk_array::chunked::{Progress, Transfer};
 use bulk_array::{ByteOrder, Limits, Reader};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -100,6 +102,8 @@ enum Wire {
     AnyReader,
     OtherOrder,
     Npy,
+    Chunked,
+    ChunkedTokio,
     Tokio,
     Bincode,
     Python,
@@ -128,14 +132,18 @@ const CONTENDERS: &[Contender] = &[
     fresh("raw, any reader", Wire::AnyReader),
     fresh("raw, the other byte order", Wire::OtherOrder),
     fresh("npy", Wire::Npy),
+    fresh("chunked", Wire::Chunked),
     fresh("raw, tokio", Wire::Tokio),
+    fresh("chunked, tokio", Wire::ChunkedTokio),
     fresh("Python's memoryview", Wire::Python),
     fresh("bincode of the Vec", Wire::Bincode),
     touched("into touched memory: bare", Wire::Bare),
     touched("into touched memory: raw", Wire::Raw),
     touched("into touched memory: any reader", Wire::AnyReader),
     touched("into touched memory: npy", Wire::Npy),
+    touched("into touched memory: chunked", Wire::Chunked),
     touched("into touched memory: raw, tokio", Wire::Tokio),
+    touched("into touched memory: chunked, tokio", Wire::ChunkedTokio),
     touched("into touched memory: Python's memoryview", Wire::Python),
 ];
 
@@ -270,6 +278,13 @@ fn send_by(wire: Wire, mut stream: TcpStream, values: &[f64]) -> io::Result<()> 
         Wire::Raw | Wire::AnyReader => raw::send_slice(&mut stream, values, ByteOrder::Little),
         Wire::OtherOrder => raw::send_slice(&mut stream, values, ByteOrder::Big),
         Wire::Npy => npy::send_slice(&mut stream, values, values.len()).map_err(io::Error::other),
+        Wire::Chunked => {
+            chunked::send_slice(&mut stream, values, values.len()).map_err(io::Error::other)
+        }
+        Wire::ChunkedTokio => on_tokio(stream, async |mut stream| {
+            let sent = bulk_array::tokio::chunked::send_slice(&mut stream, values, values.len());
+            sent.await.map_err(io::Error::other)
+        }),
         Wire::Tokio => on_tokio(stream, async |mut stream| {
             bulk_array::tokio::raw::send_slice(&mut stream, values, ByteOrder::Little).await
         }),
@@ -335,6 +350,18 @@ fn receive_by(
             raw::recv_reusing(&mut stream, &mut values, count, ByteOrder::Big).map(|()| values)
         }
         Wire::Npy => npy::recv_reusing(&mut stream, &mut values, &LIMITS).map(|_| values),
+        Wire::Chunked => {
+            let transfer = Transfer::vec(values, &LIMITS);
+            chunked::recv(&mut stream, &transfer, 0, go_on).map(|()| transfer.into_vec())
+        }
+        Wire::ChunkedTokio => {
+            return on_tokio(stream, async |mut stream| {
+                let transfer = Transfer::vec(values, &LIMITS);
+                let received = bulk_array::tokio::chunked::recv(&mut stream, &transfer, 0, go_on);
+                received.await.map_err(io::Error::other)?;
+                Ok(transfer.into_vec())
+            });
+        }
         Wire::Tokio => {
             return on_tokio(stream, async |mut stream| {
                 let received =
@@ -354,12 +381,16 @@ fn receive_by(
     .map_err(io::Error::other)
 }
 
+fn go_on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
 fn on_tokio<T>(
     stream: TcpStream,
     work: impl AsyncFnOnce(tokio::net::TcpStream) -> io::Result<T>,
 ) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .build()?;
     runtime.block_on(async {
         stream.set_nonblocking(true)?;
