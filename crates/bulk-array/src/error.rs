@@ -35,15 +35,15 @@ pub enum ArrayError {
     },
     /// The stream does not begin as numpy's format does, with `93 4e 55 4d 50 59`.
     NotNpy {
-        /// The bytes that came instead, six at most.
+        /// The six bytes that came instead.
         found: Box<[u8]>,
     },
     /// A version of numpy's format that is not known: there are 1.0, 2.0 and 3.0.
     UnknownVersion {
         /// The number before the dot.
         major: u8,
-        /// The number behind it, if it has come.
-        minor: Option<u8>,
+        /// The number behind it.
+        minor: u8,
     },
     /// The header is longer than the limit.
     HeaderTooLong {
@@ -156,14 +156,8 @@ impl fmt::Display for ArrayError {
                 "the stream does not begin as a numpy array, but with \"{}\"",
                 found.escape_ascii()
             ),
-            Self::UnknownVersion {
-                major,
-                minor: Some(minor),
-            } => {
+            Self::UnknownVersion { major, minor } => {
                 write!(f, "version {major}.{minor} of numpy's format is not known")
-            }
-            Self::UnknownVersion { major, minor: None } => {
-                write!(f, "version {major} of numpy's format is not known")
             }
             Self::HeaderTooLong {
                 len,

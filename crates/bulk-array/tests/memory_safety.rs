@@ -12,7 +12,10 @@ const FIRST: usize = 1 << 20;
 
 #[test]
 fn a_vector_grows_with_what_arrives() {
-    let bytes: Vec<u8> = (0..251).cycle().take(5 * FIRST / 2 + 3).collect();
+    let mut bytes = vec![7; 5 * FIRST / 2 + 3];
+    for place in 0..bytes.len() / 100_003 {
+        bytes[place * 100_003] = place as u8;
+    }
     let len = bytes.len() / 4 + 1;
     let mut receiver = Receiver::<u32>::new(len, ByteOrder::NATIVE).unwrap();
     for piece in bytes.chunks(300_001) {
@@ -79,13 +82,6 @@ fn any_reader() {
             (expected.len() == 4, expected)
         );
     }
-}
-
-#[test]
-#[should_panic = "must return the beginning of the memory"]
-fn a_reader_that_returns_its_own_memory() {
-    let mut receiver = Receiver::<u8>::new(3, ByteOrder::NATIVE).unwrap();
-    let _ = receiver.fill(|_| Ok(Box::leak(Box::new([1, 2]))));
 }
 
 #[test]

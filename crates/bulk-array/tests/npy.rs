@@ -195,33 +195,16 @@ fn elements_that_are_no_numbers_are_named() {
 fn other_streams_are_told_by_their_first_bytes() {
     let limits = Limits::default();
     let refused = |bytes: &[u8]| Header::decode(bytes, &limits).expect_err("it is no array");
-    assert_eq!(
-        refused(b"HTTP/1.1 400"),
-        ArrayError::NotNpy {
-            found: (*b"HTTP/1").into()
-        }
-    );
-    assert_eq!(
-        refused(b"\x93NUMPZ"),
-        ArrayError::NotNpy {
-            found: (*b"\x93NUMPZ").into()
-        }
-    );
-    let text = r#"the stream does not begin as a numpy array, but with "\x00""#;
-    assert_eq!(refused(b"\0").to_string(), text);
-    let unknown = |minor| ArrayError::UnknownVersion { major: 4, minor };
-    assert_eq!(refused(b"\x93NUMPY\x04"), unknown(None));
-    assert_eq!(refused(b"\x93NUMPY\x04\x01"), unknown(Some(1)));
-    let error = refused(b"\x93NUMPY\x01\x02");
-    assert_eq!(
-        error,
-        ArrayError::UnknownVersion {
-            major: 1,
-            minor: Some(2)
-        }
-    );
+    let found = (*b"HTTP/1").into();
+    assert_eq!(refused(b"HTTP/1.1 400"), ArrayError::NotNpy { found });
+    let text = r#"the stream does not begin as a numpy array, but with "\x93NUMPZ""#;
+    assert_eq!(refused(b"\x93NUMPZ").to_string(), text);
+    let unknown = |major, minor| ArrayError::UnknownVersion { major, minor };
+    assert_eq!(refused(b"\x93NUMPY\x04\x00"), unknown(4, 0));
+    assert_eq!(refused(b"\x93NUMPY\x01\x02"), unknown(1, 2));
     for begun in [
         &b""[..],
+        b"HTTP/",
         b"\x93",
         b"\x93NUMPY",
         b"\x93NUMPY\x03",
@@ -379,13 +362,13 @@ fn a_machine_that_failed_stays_failed() {
     let mut receiver = Receiver::<f64>::new(&Limits::default());
     assert_eq!(receiver.receive(b"\x93NU").unwrap(), 3);
     let error = receiver
-        .receive(b"NU")
+        .receive(b"NUMPY")
         .expect_err("it is no array")
         .to_string();
     let again = receiver.receive(b"MPY").expect_err("nor later").to_string();
     assert_eq!(error, again);
     assert!(!receiver.is_complete());
-    let found = Box::from(*b"\x93NUNU");
+    let found = Box::from(*b"\x93NUNUM");
     assert_eq!(receiver.finish(), Err(ArrayError::NotNpy { found }));
 }
 

@@ -245,28 +245,27 @@ struct Prefix {
 
 impl Prefix {
     fn read(bytes: &[u8]) -> Result<Option<Self>, ArrayError> {
-        let magic = &bytes[..bytes.len().min(MAGIC.len())];
-        if !MAGIC.starts_with(magic) {
+        let Some((magic, rest)) = bytes.split_at_checked(MAGIC.len()) else {
+            return Ok(None);
+        };
+        if magic != MAGIC {
             return Err(ArrayError::NotNpy {
                 found: magic.into(),
             });
         }
-        match bytes.get(6..) {
-            Some([major @ 1, 0, a, b, ..]) => Ok(Some(Self {
-                major: *major,
+        match *rest {
+            [major @ 1, 0, a, b, ..] => Ok(Some(Self {
+                major,
                 size: 10,
-                len: u16::from_le_bytes([*a, *b]).into(),
+                len: u16::from_le_bytes([a, b]).into(),
             })),
-            Some([major @ (2 | 3), 0, a, b, c, d, ..]) => Ok(Some(Self {
-                major: *major,
+            [major @ (2 | 3), 0, a, b, c, d, ..] => Ok(Some(Self {
+                major,
                 size: 12,
-                len: u32::from_le_bytes([*a, *b, *c, *d]).into(),
+                len: u32::from_le_bytes([a, b, c, d]).into(),
             })),
-            Some([1..=3, 0, ..] | [1..=3] | []) | None => Ok(None),
-            Some([major, minor @ ..]) => Err(ArrayError::UnknownVersion {
-                major: *major,
-                minor: minor.first().copied(),
-            }),
+            [] | [_] | [1..=3, 0, ..] => Ok(None),
+            [major, minor, ..] => Err(ArrayError::UnknownVersion { major, minor }),
         }
     }
 }
