@@ -41,16 +41,19 @@
 //!
 //! # The wires
 //!
-//! | | [`raw`] | [`npy`] |
-//! |---|---|---|
-//! | on the wire | the elements | numpy's header, then the elements |
-//! | both ends know before | type, byte order, number | nothing |
-//! | wrong type or shape | can't be seen | [`ArrayError`] that names both |
-//! | the other end | anything | numpy, `.npy` files |
+//! | | [`raw`] | [`npy`] | [`chunked`] |
+//! |---|---|---|---|
+//! | on the wire | the elements | numpy's header, then the elements | a header, chunks with checksums |
+//! | both ends know before | type, byte order, number | nothing | nothing |
+//! | wrong type or shape | can't be seen | [`ArrayError`] that names both | the same |
+//! | a connection breaks | from the start | from the start | from the last good chunk |
+//! | several connections | | | for one array |
+//! | the other end | anything | numpy, `.npy` files | this crate |
 //!
-//! Each has the same four functions, in [`blocking`] and in `tokio`: `send_slice`; `recv_vec`, which makes a new vector;
-//! `recv_into` a slice that is there; and `recv_reusing`, which receives into the memory of a vector. And each has a `Sender`
-//! and a `Receiver` without I/O.
+//! Each has the same functions, in [`blocking`] and in `tokio`: `send_slice`; `recv_vec`, which makes a new vector; and
+//! `recv_into` a slice that is there. [`raw`] and [`npy`] have `recv_reusing`, which receives into the memory of a vector;
+//! [`chunked`] has an [`Offer`](chunked::Offer) and a [`Transfer`](chunked::Transfer), which outlive connections. And each
+//! has a `Sender` and a `Receiver` without I/O.
 //!
 //! # How it works
 //!
@@ -70,7 +73,7 @@
 //!
 //! # Limits
 //!
-//! For [`npy`], where the peer says what comes; the length of a raw array is the caller's.
+//! For [`npy`] and [`chunked`], where the peer says what comes; the length of a raw array is the caller's.
 //!
 //! | limit | default | at the limit |
 //! |---|---|---|
@@ -78,14 +81,15 @@
 //! | dimensions, [`Limits::max_dims`] | 32 | [`ArrayError::TooManyDims`] |
 //! | header, [`Limits::max_header_len`] | 64 KiB | [`ArrayError::HeaderTooLong`] before it is read |
 //!
-//! There are no deadlines here: set a read timeout on the socket, or take `tokio::time::timeout`.
+//! [`raw`] and [`npy`] have no deadlines: set a read timeout on the socket, or take `tokio::time::timeout`. [`chunked`] gives up
+//! a connection that stalls.
 //!
 //! # Threads, tokio, an event loop
 //!
 //! | | threads | tokio (feature `tokio`) | an event loop |
 //! |---|---|---|---|
-//! | send | `raw::send_slice(&mut stream, …)?` | `raw::send_slice(&mut stream, …).await?` | [`raw::Sender`], [`npy::Sender`] |
-//! | receive | `raw::recv_vec(&mut stream, …)?` | `raw::recv_vec(&mut stream, …).await?` | [`raw::Receiver`], [`npy::Receiver`] |
+//! | send | `raw::send_slice(&mut stream, …)?` | `raw::send_slice(&mut stream, …).await?` | [`raw::Sender`], [`npy::Sender`], [`chunked::Sender`] |
+//! | receive | `raw::recv_vec(&mut stream, …)?` | `raw::recv_vec(&mut stream, …).await?` | [`raw::Receiver`], [`npy::Receiver`], [`chunked::Receiver`] |
 //! | dropped calls | | the stream is of no use any more | |
 //!
 //! In the loop, `receiver.fill(|spare| …)` reads from the socket when that is readable, and `sender.poll_transmit()` is what to
