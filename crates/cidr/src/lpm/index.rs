@@ -37,7 +37,7 @@ use crate::error::LpmError;
 /// | section | bytes | is |
 /// |---|---|---|
 /// | header | 64 | `cidr-lpm`, then as 32 bits each: version, IPv4 networks, IPv6 networks, coarse bits c, IPv4 more words m, IPv4 fine words f, IPv6 answers A, IPv6 fine words F; then zeros |
-/// | blocks | 2^c | a block for each 64 values of the first c bits of an IPv4 address: 64 bits, 1 where a range begins; 14 answers, the first that of the first value, whose bit is 1. If there are more answers that bit is 0, and the last word is the place in *more* of the 14th answer. Nothing without IPv4 networks |
+/// | blocks | 2^c | a block for each 64 values of the first c bits of an IPv4 address: 64 bits, 1 where a range begins; 14 answers, the first that of the first value, whose bit is 1. If there are more answers that bit is 0, and the last word is the place in *more* of the 14th answer. |
 /// | more | 4 m | answers from the 14th on of blocks with more, block by block |
 /// | fine | 4 f | fine blocks: how many ranges n, n starts (their low bits, the first 0), n answers |
 /// | lists | 128 each 16 | sorted first 64 bits of IPv6 addresses where a range begins, in nodes of 16, padded with ones; then the first of each node in the same manner, until a list is one node |
@@ -56,8 +56,6 @@ use crate::error::LpmError;
 #[derive(Clone)]
 pub struct LpmIndex<B = Vec<u8>> {
     bytes: B,
-    /// Where the index begins: blocks of one that was made here are lines of the cache.
-    from: usize,
     layout: Layout,
 }
 
@@ -84,11 +82,10 @@ impl LpmIndex {
         });
         let cut_v6 = Ranges::new(networks_v6, u128::MAX, v6::LOW_BITS);
         let counts = [&cut_v4, &cut_v6].map(|cut| cut.answers.len().max(cut.fine.len()));
-        let too_many = LpmError::TooMany {
-            networks: lens.len(),
-        };
+        let networks = lens.len();
+        let too_many = || LpmError::TooMany { networks };
         if counts.iter().any(|&count| count >= FINE as usize) || lens.len() >= FINE as usize {
-            return Err(too_many);
+            return Err(too_many());
         }
         let (blocks, more) = v4::blocks(&cut_v4, count_v4);
         let header = Header {
@@ -100,26 +97,24 @@ impl LpmIndex {
             answers_v6: cut_v6.answers.len() as u32,
             fine_v6: cut_v6.fine.len() as u32,
         };
-        let layout = Layout::new(&header).ok_or(too_many)?;
-        let mut bytes: Vec<u8> = Vec::with_capacity(layout.lens.end + BLOCK);
+        let len = Layout::new(&header, 0).ok_or_else(too_many)?.lens.end;
+        let mut bytes: Vec<u8> = Vec::with_capacity(len + BLOCK);
+        // So that blocks are lines of the cache.
         let from = bytes.as_ptr().addr().next_multiple_of(BLOCK) - bytes.as_ptr().addr();
+        let layout = Layout::new(&header, from).ok_or_else(too_many)?;
         let mut put = |section: &Range<usize>, content: &[u8]| {
-            bytes.resize(from + section.start, 0);
+            bytes.resize(section.start, 0);
             bytes.extend_from_slice(content);
         };
-        put(&(0..HEADER), &header.to_bytes());
-        put(&layout.blocks, &blocks);
-        put(&layout.more_v4, &words::to_bytes(&more));
-        put(&layout.fine_v4, &words::to_bytes(&cut_v4.fine));
-        put(&layout.nodes, &v6::nodes(&cut_v6));
-        put(&layout.answers_v6, &words::to_bytes(&cut_v6.answers));
-        put(&layout.fine_v6, &words::to_bytes(&cut_v6.fine));
+        put(&(from..from + HEADER), &header.to_bytes());
+        put(&layout.v4.blocks, &blocks);
+        put(&layout.v4.more, &words::to_bytes(&more));
+        put(&layout.v4.fine, &words::to_bytes(&cut_v4.fine));
+        put(&layout.v6.nodes, &v6::nodes(&cut_v6));
+        put(&layout.v6.answers, &words::to_bytes(&cut_v6.answers));
+        put(&layout.v6.fine, &words::to_bytes(&cut_v6.fine));
         put(&layout.lens, &lens);
-        Ok(Self {
-            bytes,
-            from,
-            layout,
-        })
+        Ok(Self { bytes, layout })
     }
 }
 
@@ -136,14 +131,9 @@ impl<B: AsRef<[u8]>> LpmIndex<B> {
         let all = bytes.as_ref();
         let header = Header::from_bytes(all)?;
         let actual = all.len();
-        let layout = Layout::new(&header).filter(|layout| layout.lens.end == actual);
+        let layout = Layout::new(&header, 0).filter(|layout| layout.lens.end == actual);
         let layout = layout.ok_or(LpmError::Length { actual })?;
-        let from = 0;
-        let index = Self {
-            bytes,
-            from,
-            layout,
-        };
+        let index = Self { bytes, layout };
         index.check(&header)?;
         Ok(index)
     }
@@ -151,7 +141,10 @@ impl<B: AsRef<[u8]>> LpmIndex<B> {
     /// The bytes, for a file or a socket.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.as_ref().get(self.from..).unwrap_or_default()
+        self.bytes
+            .as_ref()
+            .get(self.layout.from..)
+            .unwrap_or_default()
     }
 
     /// How many networks there are, of both families.
@@ -172,7 +165,7 @@ impl<B: AsRef<[u8]>> LpmIndex<B> {
     pub fn longest_match(&self, address: impl Into<IpAddr>) -> Option<(Cidr, u32)> {
         let address = address.into();
         let number = self.find(address)?;
-        let lens = self.section(&self.layout.lens);
+        let lens = self.lens();
         let network = Cidr::new_lenient(address, *lens.get(number as usize)?);
         Some((network.ok()?, number))
     }
@@ -224,38 +217,34 @@ impl<B: AsRef<[u8]>> LpmIndex<B> {
 
     #[inline]
     fn v4(&self) -> V4<'_> {
-        V4 {
-            low_bits: self.layout.low_bits,
-            blocks: self.section(&self.layout.blocks).as_chunks().0,
-            more: words::from_bytes(self.section(&self.layout.more_v4)),
-            fine: words::from_bytes(self.section(&self.layout.fine_v4)),
-        }
+        let (bytes, sections) = (self.bytes.as_ref(), &self.layout.v4);
+        V4 { bytes, sections }
     }
 
     #[inline]
     fn v6(&self) -> V6<'_> {
-        V6 {
-            lists: &self.layout.lists,
-            nodes: self.section(&self.layout.nodes).as_chunks().0,
-            answers: words::from_bytes(self.section(&self.layout.answers_v6)),
-            fine: words::from_bytes(self.section(&self.layout.fine_v6)),
-        }
+        let (bytes, sections) = (self.bytes.as_ref(), &self.layout.v6);
+        V6 { bytes, sections }
     }
 
     #[inline]
-    fn section(&self, section: &Range<usize>) -> &[u8] {
-        let section = self.from + section.start..self.from + section.end;
-        self.bytes.as_ref().get(section).unwrap_or_default()
+    fn lens(&self) -> &[u8] {
+        let Range { start, end } = self.layout.lens;
+        self.bytes.as_ref().get(start..end).unwrap_or_default()
     }
 
     fn check(&self, header: &Header) -> Result<(), LpmError> {
         let (v4, v6) = (self.v4(), self.v6());
-        let lens = self.section(&self.layout.lens);
-        let (lens_v4, lens_v6) = lens.split_at(header.networks_v4 as usize);
+        let lens = self.lens();
+        let lens = lens.split_at_checked(header.networks_v4 as usize);
+        let (lens_v4, lens_v6) = lens.unwrap_or_default();
         let numbers_v4 = 1..=header.networks_v4;
         let numbers_v6 = header.networks_v4 + 1..=header.networks_v4 + header.networks_v6;
-        let fine_v4 = FineBlocks::new(v4.fine, numbers_v4, self.layout.low_bits);
-        let fine_v6 = FineBlocks::new(v6.fine, numbers_v6, v6::LOW_BITS);
+        let bytes = self.bytes.as_ref();
+        let fine_v4 = words::section(bytes, &self.layout.v4.fine);
+        let fine_v6 = words::section(bytes, &self.layout.v6.fine);
+        let fine_v4 = FineBlocks::new(fine_v4, numbers_v4, self.layout.v4.low_bits);
+        let fine_v6 = FineBlocks::new(fine_v6, numbers_v6, v6::LOW_BITS);
         let checks = [
             ("IPv4 part", v4.check(fine_v4)),
             ("IPv6 part", v6.check(fine_v6)),
@@ -327,8 +316,7 @@ impl Header {
         if magic != MAGIC {
             return Err(LpmError::NotAnIndex);
         }
-        let words = words::from_bytes(rest);
-        let word = |at: usize| words.get(at).map_or(0, |word| u32::from_le_bytes(*word));
+        let word = |at: usize| words::get(rest.as_chunks().0, at).unwrap_or(0);
         let header = Self {
             networks_v4: word(1),
             networks_v6: word(2),
@@ -350,23 +338,18 @@ impl Header {
     }
 }
 
-/// Where the sections are.
+/// Where the sections are in the bytes, of which some can be before the index.
 #[derive(Clone, Debug)]
 struct Layout {
-    low_bits: u32,
-    lists: Lists,
-    blocks: Range<usize>,
-    more_v4: Range<usize>,
-    fine_v4: Range<usize>,
-    nodes: Range<usize>,
-    answers_v6: Range<usize>,
-    fine_v6: Range<usize>,
+    from: usize,
+    v4: v4::Sections,
+    v6: v6::Sections,
     lens: Range<usize>,
 }
 
 impl Layout {
     /// `None` if there is no room for it, or more than 31 bits can number.
-    fn new(header: &Header) -> Option<Self> {
+    fn new(header: &Header, from: usize) -> Option<Self> {
         let counts = [
             header.more_v4,
             header.fine_v4,
@@ -383,18 +366,22 @@ impl Layout {
         let mut section = |len: u64, unit: u64| {
             let start = end.checked_next_multiple_of(HEADER)?;
             end = start.checked_add(usize::try_from(len.checked_mul(unit)?).ok()?)?;
-            Some(start..end)
+            Some(start.checked_add(from)?..end.checked_add(from)?)
         };
-        let blocks = v4::block_count(header.networks_v4 as usize);
         Some(Self {
-            low_bits: 32 - header.coarse_bits,
-            lists,
-            blocks: section(blocks, BLOCK as u64)?,
-            more_v4: section(more_v4, 4)?,
-            fine_v4: section(fine_v4, 4)?,
-            nodes: section(lists.nodes(), v6::NODE_BYTES as u64)?,
-            answers_v6: section(answers_v6, 4)?,
-            fine_v6: section(fine_v6, 4)?,
+            from,
+            v4: v4::Sections {
+                low_bits: 32 - header.coarse_bits,
+                blocks: section(v4::block_count(header.networks_v4 as usize), BLOCK as u64)?,
+                more: section(more_v4, 4)?,
+                fine: section(fine_v4, 4)?,
+            },
+            v6: v6::Sections {
+                lists,
+                nodes: section(lists.nodes(), v6::NODE_BYTES as u64)?,
+                answers: section(answers_v6, 4)?,
+                fine: section(fine_v6, 4)?,
+            },
             lens: section(networks, 1)?,
         })
     }

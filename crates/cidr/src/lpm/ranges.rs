@@ -39,8 +39,7 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// Cuts what lies up to `max` by networks in order: the first address, the last, and the answer. Without networks
-    /// there are no ranges.
+    /// Cuts what lies up to `max` by networks in order: the first address, the last, and the answer.
     pub(super) fn new(
         networks: impl Iterator<Item = (u128, u128, u32)>,
         max: u128,
@@ -54,10 +53,6 @@ impl Ranges {
             unit: 0,
             cuts: vec![(0, NO_MATCH)],
         };
-        let mut networks = networks.peekable();
-        if networks.peek().is_none() {
-            return ranges;
-        }
         // The networks around where we are, with the last address of each.
         let mut around: Vec<(u128, u32)> = Vec::new();
         for (first, last, answer) in networks {

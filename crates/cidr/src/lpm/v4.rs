@@ -20,21 +20,19 @@
 
 use alloc::vec::Vec;
 use core::array;
+use core::ops::Range;
 
 use super::ranges::{FINE, NO_MATCH, Ranges};
-use super::words::{self, FineBlocks, Word};
+use super::words::{self, FineBlocks};
 
 /// As many first bits as make the blocks cost at most 17 bytes a network, from 8 to 24.
 pub(super) fn coarse_bits(networks: usize) -> u32 {
     networks.saturating_mul(17).max(1).ilog2().clamp(8, 24)
 }
 
-/// How many blocks that makes. There are none without networks.
+/// How many blocks that makes.
 pub(super) fn block_count(networks: usize) -> u64 {
-    match networks {
-        0 => 0,
-        _ => 1 << (coarse_bits(networks) - 6),
-    }
+    1 << (coarse_bits(networks) - 6)
 }
 
 /// The length of a block in bytes.
@@ -82,13 +80,20 @@ pub(super) fn blocks(ranges: &Ranges, networks: usize) -> (Vec<u8>, Vec<u32>) {
     (bytes, more)
 }
 
-/// What is searched. Damaged bytes give wrong answers, and no panic.
+/// Where things are in the bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Sections {
+    pub(super) low_bits: u32,
+    pub(super) blocks: Range<usize>,
+    pub(super) more: Range<usize>,
+    pub(super) fine: Range<usize>,
+}
+
+/// What is searched. Damaged bytes give wrong answers, and no panic. Arithmetic that cannot overflow says so, for speed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct V4<'a> {
-    pub(super) low_bits: u32,
-    pub(super) blocks: &'a [Block],
-    pub(super) more: &'a [Word],
-    pub(super) fine: &'a [Word],
+    pub(super) bytes: &'a [u8],
+    pub(super) sections: &'a Sections,
 }
 
 impl V4<'_> {
@@ -105,32 +110,44 @@ impl V4<'_> {
     /// The answer of the unit.
     #[inline]
     pub(super) fn find_coarse(self, address: u32) -> u32 {
-        let unit = address >> self.low_bits;
-        let Some(block) = self.blocks.get((unit >> 6) as usize) else {
+        let unit = address.wrapping_shr(self.sections.low_bits);
+        let at = self.sections.blocks.start.wrapping_add(unit as usize & !63);
+        let Some(block) = self.bytes.get(at..).and_then(<[u8]>::first_chunk) else {
             return NO_MATCH;
         };
         let bits = bits(block);
-        let up_to_unit = (bits | 1) << (63 - (unit & 63));
-        let number = up_to_unit.count_ones() as usize - 1;
+        let up_to_unit = (bits | 1).wrapping_shl(!unit); // 63 less the last 6 bits of the unit
+        let number = up_to_unit.count_ones().wrapping_sub(1) as usize;
         if number < BEFORE_LAST || bits & 1 == 1 {
             return answer_in(block, number);
         }
-        let behind = answer_in(block, BEFORE_LAST) as usize + number - BEFORE_LAST;
-        words::get(self.more, behind).unwrap_or(NO_MATCH)
+        self.find_more(block, number)
+    }
+
+    /// The answer with this number, of a block that has no room for it.
+    #[cold]
+    fn find_more(self, block: &Block, number: usize) -> u32 {
+        let more = words::section(self.bytes, &self.sections.more);
+        let begin = answer_in(block, BEFORE_LAST) as usize;
+        words::get(more, begin.wrapping_add(number - BEFORE_LAST)).unwrap_or(NO_MATCH)
     }
 
     /// Goes on in a fine block.
-    #[inline]
+    #[inline(never)]
     pub(super) fn find_fine(self, answer: u32, address: u32) -> u32 {
-        let low = address & !(u32::MAX << self.low_bits);
-        words::find_fine::<1>(self.fine, answer & !FINE, low.into())
+        let low = address & !u32::MAX.wrapping_shl(self.sections.low_bits);
+        let fine = words::section(self.bytes, &self.sections.fine);
+        words::find_fine::<1>(fine, answer & !FINE, low.into())
     }
 
     /// Whether blocks say what they should: those with many ranges have theirs one behind the other in `more`, and
     /// answers are fine blocks or numbers of networks.
     pub(super) fn check(self, mut fine: FineBlocks<'_, 1>) -> bool {
+        let blocks = self.bytes.get(self.sections.blocks.clone());
+        let (blocks, _) = blocks.unwrap_or_default().as_chunks();
+        let more = words::section(self.bytes, &self.sections.more);
         let mut used = 0;
-        for block in self.blocks {
+        for block in blocks {
             let bits = bits(block);
             let count = (bits | 1).count_ones() as usize;
             let has_more = bits & 1 == 0;
@@ -143,7 +160,7 @@ impl V4<'_> {
             }
             if has_more {
                 let behind = used + count - BEFORE_LAST;
-                let Some(rest) = self.more.get(used..behind) else {
+                let Some(rest) = more.get(used..behind) else {
                     return false;
                 };
                 let begins = answer_in(block, BEFORE_LAST) as usize;
@@ -157,7 +174,7 @@ impl V4<'_> {
                 used = behind;
             }
         }
-        used == self.more.len() && fine.is_at_end()
+        used == more.len() && fine.is_at_end()
     }
 }
 
@@ -168,5 +185,5 @@ fn bits(block: &Block) -> u64 {
 
 #[inline]
 fn answer_in(block: &Block, number: usize) -> u32 {
-    words::get(block.as_chunks().0, number + 2).unwrap_or(NO_MATCH)
+    words::get(block.as_chunks().0, number.wrapping_add(2)).unwrap_or(NO_MATCH)
 }

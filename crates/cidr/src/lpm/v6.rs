@@ -18,9 +18,10 @@
 //! each is a sixteenth of the one below: 400,000 ranges have five lists.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::ranges::{FINE, NO_MATCH, Ranges};
-use super::words::{self, FineBlocks, Word};
+use super::words::{self, FineBlocks};
 
 /// How many bits of an address the units leave out.
 pub(super) const LOW_BITS: u32 = 64;
@@ -78,13 +79,20 @@ pub(super) fn nodes(ranges: &Ranges) -> Vec<u8> {
     bytes
 }
 
+/// Where things are in the bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Sections {
+    pub(super) lists: Lists,
+    pub(super) nodes: Range<usize>,
+    pub(super) answers: Range<usize>,
+    pub(super) fine: Range<usize>,
+}
+
 /// What is searched. Damaged bytes give wrong answers, and no panic.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct V6<'a> {
-    pub(super) lists: &'a Lists,
-    pub(super) nodes: &'a [[u8; NODE_BYTES]],
-    pub(super) answers: &'a [Word],
-    pub(super) fine: &'a [Word],
+    pub(super) bytes: &'a [u8],
+    pub(super) sections: &'a Sections,
 }
 
 impl V6<'_> {
@@ -92,41 +100,49 @@ impl V6<'_> {
     #[inline]
     pub(super) fn find(self, address: u128) -> u32 {
         let unit = (address >> LOW_BITS) as u64;
-        let mut end = self.nodes.len();
+        let Lists { nodes, count } = &self.sections.lists;
+        let mut end = self.sections.nodes.end;
         let mut place = 0;
-        for &nodes in self.lists.nodes[..self.lists.count].iter().rev() {
-            let list = end.wrapping_sub(nodes as usize);
+        for &nodes in nodes[..*count].iter().rev() {
+            let nodes = nodes as usize;
+            let list = end.wrapping_sub(nodes.wrapping_mul(NODE_BYTES));
             // Units of padding are not less than that of any address: who went past the end is held there.
-            let node = place.min(nodes as usize - 1);
-            let Some(node_bytes) = self.nodes.get(list.wrapping_add(node)) else {
+            let node = usize::min(place, nodes.wrapping_sub(1));
+            let at = list.wrapping_add(node.wrapping_mul(NODE_BYTES));
+            let Some(found) = self.bytes.get(at..).and_then(<[u8]>::first_chunk) else {
                 return NO_MATCH;
             };
-            place = node * NODE + count_up_to(node_bytes, unit).saturating_sub(1);
+            place = (node * NODE)
+                .wrapping_add(count_up_to(found, unit))
+                .saturating_sub(1);
             end = list;
         }
-        let answer = self
-            .answers
-            .get(place.min(self.answers.len().wrapping_sub(1)));
-        let answer = answer.map_or(NO_MATCH, |word| u32::from_le_bytes(*word));
+        let answers = words::section(self.bytes, &self.sections.answers);
+        let answer = words::get(answers, place.min(answers.len().wrapping_sub(1)));
+        let answer = answer.unwrap_or(NO_MATCH);
         if answer < FINE {
             return answer;
         }
-        words::find_fine::<2>(self.fine, answer & !FINE, address as u64)
+        let fine = words::section(self.bytes, &self.sections.fine);
+        words::find_fine::<2>(fine, answer & !FINE, address as u64)
     }
 
     /// Whether the units rise from 0, with padding behind them, each list is made of the one below, and answers are fine
     /// blocks or numbers of networks.
     pub(super) fn check(self, mut fine: FineBlocks<'_, 2>) -> bool {
+        let answers = words::section(self.bytes, &self.sections.answers);
+        let nodes = self.bytes.get(self.sections.nodes.clone());
+        let (mut nodes, _) = nodes.unwrap_or_default().as_chunks();
         let mut below: Vec<u64> = Vec::new();
-        let mut nodes = self.nodes;
-        for &len in &self.lists.nodes[..self.lists.count] {
+        let lists = &self.sections.lists;
+        for &len in &lists.nodes[..lists.count] {
             let Some((list, rest)) = nodes.split_at_checked(len as usize) else {
                 return false;
             };
             nodes = rest;
             let units: Vec<u64> = list.iter().flat_map(units).collect();
             let is_right = if below.is_empty() {
-                let (real, padding) = units.split_at(self.answers.len().min(units.len()));
+                let (real, padding) = units.split_at(answers.len().min(units.len()));
                 real.first() == Some(&0)
                     && real.is_sorted_by(|a, b| a < b)
                     && padding.iter().all(|&unit| unit == u64::MAX)
@@ -143,9 +159,10 @@ impl V6<'_> {
             }
             below = units;
         }
-        let mut answers = self.answers.iter();
         nodes.is_empty()
-            && answers.all(|word| fine.accept(u32::from_le_bytes(*word)))
+            && answers
+                .iter()
+                .all(|word| fine.accept(u32::from_le_bytes(*word)))
             && fine.is_at_end()
     }
 }

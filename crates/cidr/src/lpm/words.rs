@@ -1,15 +1,18 @@
 //! Numbers in bytes, always little-endian.
 
 use alloc::vec::Vec;
-use core::ops::RangeInclusive;
+use core::ops::{Range, RangeInclusive};
 
 use super::ranges::{FINE, NO_MATCH};
 
 /// The bytes of a `u32`.
 pub(super) type Word = [u8; 4];
 
-pub(super) fn from_bytes(bytes: &[u8]) -> &[Word] {
-    bytes.as_chunks().0
+/// The words of a section.
+#[inline]
+pub(super) fn section<'a>(bytes: &'a [u8], section: &Range<usize>) -> &'a [Word] {
+    let bytes = bytes.get(section.start..section.end);
+    bytes.unwrap_or_default().as_chunks().0
 }
 
 pub(super) fn to_bytes(words: &[u32]) -> Vec<u8> {
