@@ -37,8 +37,10 @@ use bulk_array::blocking::{chunked, npy, raw};
 use bulk_array::chunked::{Checkpoint, Transfer};
 use bulk_array::npy::Header;
 use bulk_array::{ByteOrder, Dtype, Element, Limits};
-use clap::Parser;
-use examples::{Address, ForElement, Logging, Meter, PartFile, Signals, Wire, for_dtype};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use examples::arrays::{self, ForElement, Meter, PartFile, Wire, for_dtype};
+use examples::{Address, Logging, Signals};
 
 /// Receives an array
 #[derive(Parser)]
@@ -53,7 +55,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 50_000_000)]
     count: usize,
     /// Of which type they are (npy tells it)
-    #[arg(long, value_name = "TYPE", default_value = "f8", value_parser = examples::dtype)]
+    #[arg(long, value_name = "TYPE", default_value = "f8", value_parser = arrays::dtype)]
     dtype: Dtype,
     /// How many bytes the array may have
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
@@ -80,10 +82,21 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
+    if args.wire != Wire::Chunked && (args.resume || args.streams > 1) {
+        let why = "--resume and --streams are for --wire chunked alone";
+        Args::command()
+            .error(ErrorKind::ArgumentConflict, why)
+            .exit();
+    }
     examples::exit_code(run(&args))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let bytes = (args.count as u64).checked_mul(args.dtype.item_size() as u64);
+    if args.wire != Wire::Npy && bytes.is_none_or(|bytes| bytes > args.max_bytes) {
+        let (count, dtype, most) = (args.count, args.dtype, args.max_bytes);
+        return Err(format!("{count} numbers of {dtype} are more than {most} bytes").into());
+    }
     if args.wire == Wire::Chunked {
         let receiving = ReceivingChunks { args };
         return for_dtype(args.dtype, receiving).expect("an option has only such types");
@@ -290,7 +303,7 @@ impl Args {
             ends(values)
         )?;
         if self.check {
-            examples::check_recipe(values)?;
+            arrays::check_recipe(values)?;
             writeln!(out, "all are the recipe's")?;
         }
         if let Some(path) = &self.output {

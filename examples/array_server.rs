@@ -30,8 +30,10 @@ use bulk_array::blocking::{chunked, npy, raw};
 use bulk_array::chunked::{Offer, TransferId};
 use bulk_array::npy::Header;
 use bulk_array::{Array, ByteOrder, Element, Limits, Reader, linux};
-use clap::Parser;
-use examples::{AccessOptions, Address, ForElement, Logging, Wire, for_dtype, throughput};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use examples::arrays::{self, ForElement, Wire, for_dtype, throughput};
+use examples::{AccessOptions, Address, Logging};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use socket_server::Connection;
 
@@ -76,13 +78,19 @@ type Sent = Result<u64, Box<dyn Error + Send + Sync>>;
 fn main() -> ExitCode {
     let args = Args::parse();
     args.logging.start();
+    if args.wire == Wire::Chunked && args.zero_copy {
+        let why = "--zero-copy is for --wire raw and npy";
+        Args::command()
+            .error(ErrorKind::ArgumentConflict, why)
+            .exit();
+    }
     examples::exit_code(run(&args))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     match &args.file {
         Some(path) => serve_file(args, NpyFile::open(path)?),
-        None => serve_recipe(args, examples::recipe(args.count)),
+        None => serve_recipe(args, arrays::recipe(args.count)),
     }
 }
 

@@ -1,3 +1,8 @@
+//! What the array server and its client have in common: the recipe's numbers, types that are only known when
+//! the array is there, progress, and what is kept of a transfer that was stopped.
+
+mod part_file;
+
 use std::fmt::{self, Debug};
 use std::io;
 use std::mem::MaybeUninit;
@@ -6,6 +11,8 @@ use std::time::{Duration, Instant};
 use bulk_array::{Dtype, Element, Kind, Source};
 use clap::ValueEnum;
 use indicatif::{DecimalBytes, ProgressBar, ProgressState, ProgressStyle};
+
+pub use part_file::PartFile;
 
 /// How an array crosses the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -35,7 +35,7 @@
 
 mod access;
 mod address;
-mod arrays;
+pub mod arrays;
 mod clock;
 mod codec_name;
 mod dialect;
@@ -49,7 +49,6 @@ mod logging;
 mod login;
 mod memory;
 mod mp;
-mod part_file;
 mod serving;
 mod stopping;
 mod summary;
@@ -65,9 +64,6 @@ use rustix::process::{Resource, Rlimit};
 
 pub use access::{Access, AccessOptions};
 pub use address::{Address, Listening, NoAddress, Remote, bind_private, bind_udp, connect_unix};
-pub use arrays::{
-    ForElement, Meter, Metered, Wire, check_recipe, dtype, for_dtype, recipe, throughput,
-};
 pub use clock::{ctime, is_ctime};
 pub use codec_name::CodecName;
 pub use dialect::serve_dialect;
@@ -79,7 +75,6 @@ pub use kv_functions::{KvStatistics, kv_registry};
 pub use logging::Logging;
 pub use login::{Guarded, Login};
 pub use mp::{explain, log_generation, pickle_options};
-pub use part_file::PartFile;
 pub use serving::{
     HANDSHAKE_TIMEOUT, Serving, Strategy, seconds, serve, serve_on_a_loop, serve_on_tokio,
 };

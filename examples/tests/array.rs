@@ -244,3 +244,23 @@ fn only_those_who_are_allowed_are_served() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert_eq!(ended.stdout, "");
 }
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    let cases: [(&str, &[&str], i32); 5] = [
+        ("array_server", &["--wire", "chunked", "--zero-copy"], 2),
+        ("array_client", &["--streams", "2"], 2),
+        (
+            "array_client",
+            &["--wire", "npy", "--resume", "--output", "x"],
+            2,
+        ),
+        ("array_client", &["--wire", "chunked", "--resume"], 2),
+        ("array_client", &["--count", "18446744073709551615"], 1),
+    ];
+    for (program, options, code) in cases {
+        let ended = Program::start(program, options).wait();
+        assert_eq!(ended.status.code(), Some(code), "{options:?}: {ended:?}");
+        assert!(ended.stderr.starts_with("error: "), "{ended:?}");
+    }
+}
