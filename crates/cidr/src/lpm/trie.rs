@@ -17,8 +17,6 @@
 //! octets and its depth. Every node but the root has a key or two children, so there are fewer than two nodes a
 //! network, and none deeper than 4 or 16.
 
-use alloc::boxed::Box;
-
 use super::node::{Key, Node};
 use super::walk::{Covered, Matches};
 
@@ -34,7 +32,7 @@ impl<K: Key, V> Trie<K, V> {
     pub(super) const fn new() -> Self {
         Self {
             all: None,
-            root: Node::new(K::ZERO, 0),
+            root: Node::root(),
             len: 0,
         }
     }
@@ -88,11 +86,8 @@ impl<K: Key, V> Trie<K, V> {
         };
         let mut node = &mut self.root;
         while node.depth < place.depth {
-            let child = node.children.get_mut(bits.octet(node.depth))?;
-            if child.bits.shared_octets(bits) < child.depth {
-                return None;
-            }
-            node = child;
+            let child = node.child_mut(bits.octet(node.depth));
+            node = child.filter(|child| child.is_for(bits))?;
         }
         let at = node.keys.binary_search(&place.key).ok()?;
         (node.depth == place.depth).then(|| &mut node.values[at])
@@ -157,11 +152,8 @@ impl<K: Key, V> Node<K, V> {
             return self;
         }
         let octet = bits.octet(self.depth);
-        match self.children.get_mut(octet) {
-            None => {
-                let child = Box::new(Self::new(bits.first_octets(depth), depth));
-                self.children.insert(octet, child);
-            }
+        match self.child_mut(octet) {
+            None => self.add_child(Self::new(bits, depth, self.depth)),
             Some(child) => {
                 let shared = child.bits.shared_octets(bits).min(depth);
                 if shared < child.depth {
@@ -169,16 +161,8 @@ impl<K: Key, V> Node<K, V> {
                 }
             }
         }
-        let child = self.children.get_mut(octet);
+        let child = self.child_mut(octet);
         child.expect("made before").make(bits, depth)
-    }
-
-    /// Puts a node with fewer octets in place of this one, which becomes its child.
-    fn split(self: &mut Box<Self>, depth: u8) {
-        let octet = self.bits.octet(depth);
-        let above = Box::new(Self::new(self.bits.first_octets(depth), depth));
-        let child = core::mem::replace(self, above);
-        self.children.insert(octet, child);
     }
 
     /// Takes a network out of this node or those below, and the nodes that nothing is left for.
@@ -189,15 +173,13 @@ impl<K: Key, V> Node<K, V> {
             return Some(self.values.remove(at));
         }
         let octet = bits.octet(self.depth);
-        let child = self.children.get_mut(octet)?;
-        if child.bits.shared_octets(bits).min(place.depth) < child.depth {
-            return None;
-        }
+        let child = self.child_mut(octet);
+        let child = child.filter(|child| child.depth <= place.depth && child.is_for(bits))?;
         let value = child.remove(bits, place)?;
         if child.is_empty() {
-            self.children.remove(octet);
-        } else if let Some(only) = child.take_only_child() {
-            *child = only;
+            self.remove_child(octet);
+        } else {
+            child.join();
         }
         Some(value)
     }

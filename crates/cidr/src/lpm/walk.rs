@@ -73,7 +73,7 @@ impl<'a, K: Key, V> Step<'a, K, V> {
     }
 
     fn find_child(&mut self) {
-        let child = self.node.children.first_from(self.octets.start);
+        let child = self.node.first_child_from(self.octets.start);
         self.child = child.filter(|child| u16::from(child.0) < self.octets.end);
     }
 }
@@ -93,7 +93,7 @@ impl<'a, K: Key, V> Covered<'a, K, V> {
         let mut node = root;
         let (octet, mask) = (place.key >> 8, place.key & 0xff);
         while node.depth < place.depth {
-            let child = node.children.get(bits.octet(node.depth))?;
+            let child = node.child(bits.octet(node.depth))?;
             let shared = child.bits.shared_octets(bits);
             if shared < child.depth.min(place.depth) {
                 return None;
