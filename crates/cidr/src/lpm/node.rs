@@ -190,21 +190,13 @@ impl<K: Key, V> Node<K, V> {
     /// The place of the longest match in this node.
     #[inline]
     pub(super) fn longest(&self, bits: K) -> Option<usize> {
-        let octet = u16::from(bits.octet(self.depth));
-        let keys = match &self.keys {
-            // All places, also the unused: no rest to look at one by one.
-            Keys::Few { keys, .. } => &keys[..],
-            Keys::Many(keys) => keys,
+        let octet = bits.octet(self.depth).into();
+        let place_and_one = match &self.keys {
+            Keys::Few { len: 0, .. } => 0,
+            // All places, also the unused: so many at a time that there is no rest.
+            Keys::Few { keys, .. } => last_match(keys, octet),
+            Keys::Many(keys) => last_match(keys, octet),
         };
-        let mut place_and_one = 0_i16;
-        for (&key, place) in keys.iter().zip(1_i16..) {
-            let matching = if key & octet & 0xff == key >> 8 {
-                place
-            } else {
-                0
-            };
-            place_and_one = place_and_one.max(matching);
-        }
         (place_and_one as usize).checked_sub(1)
     }
 
@@ -219,6 +211,22 @@ impl<K: Key, V> Node<K, V> {
     }
 }
 
+/// The place, from 1, of the last key that matches an octet, or 0.
+#[inline]
+fn last_match(keys: &[u16], octet: u16) -> i16 {
+    let (mut last, mut place) = (0_i16, 0_i16);
+    for &key in keys {
+        place = place.wrapping_add(1);
+        let found = if key & octet & 0xff == key >> 8 {
+            place
+        } else {
+            0
+        };
+        last = last.max(found);
+    }
+    last
+}
+
 /// The keys of a node: an octet in the upper half, its mask in the lower. Few are in the node itself.
 #[derive(Clone)]
 pub(super) enum Keys {
@@ -227,7 +235,7 @@ pub(super) enum Keys {
 }
 
 /// How many keys are in the node itself: as many as make a node with them a little longer than a line of the cache.
-const FEW_KEYS: usize = 22;
+const FEW_KEYS: usize = 24;
 
 /// No octet matches: no mask makes it 255 and is 0.
 const UNUSED: u16 = 0xff00;
