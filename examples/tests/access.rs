@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
+use support::process::Process;
 use support::strategies::{at_once, connect, echo, exchange, read_to_end, start};
 use support::{DEADLINE, Folder, Program};
 
@@ -124,6 +125,46 @@ fn a_file_is_read_again_and_who_is_in_stays_in() {
         let ended = server.wait();
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     });
+}
+
+#[test]
+fn by_a_socket_for_both_families_nobody_gets_around_a_rule() {
+    at_once(|strategy| {
+        let arguments = ["--listen", "[::]:0", "--strategy", strategy];
+        let rules = ["--allow", "::/0", "--allow", "127.0.0.2"];
+        let server = Program::start("echo_server", &[arguments, rules].concat());
+        let address = SocketAddr::from((ONE, server.address().port()));
+        is_shut_out(connect_from(ONE, address));
+        server
+            .stderr
+            .wait_for("127.0.0.1 denied: no rule allows it\n");
+        echo(&connect_from(TWO, address), b"hello");
+    });
+}
+
+#[test]
+fn worker_processes_survive_the_signal() {
+    let rules = Rules::new("workers-hup", "allow 127.0.0.1");
+    let options = ["--workers", "1", "--access-file", &rules.path];
+    let server = start("echo_server", "prefork", &options);
+    // One that serves is past its beginning.
+    assert_eq!(exchange(&connect(&server), b"before"), b"before");
+    let workers = |server: &Program| -> Vec<_> {
+        let children = server.process().children().into_iter();
+        children.map(|Process(pid)| pid).collect()
+    };
+    let before = workers(&server);
+    assert_eq!(before.len(), 1);
+    for worker in &before {
+        rustix::process::kill_process(*worker, Signal::HUP).unwrap();
+    }
+    rules.change(
+        &server,
+        "allow 127.0.0.0/8",
+        "rules: 1 rule, 1 rule before\n",
+    );
+    assert_eq!(exchange(&connect(&server), b"after"), b"after");
+    assert_eq!(workers(&server), before);
 }
 
 #[test]
