@@ -327,6 +327,17 @@ fn the_servers_of_messages() {
 }
 
 #[test]
+fn the_server_of_arrays() {
+    let numbers = [0.0_f64, 1.0].map(f64::to_le_bytes);
+    let arguments = ["--listen", "127.0.0.1:0", "--count", "2"];
+    by_turns(
+        "array_server",
+        &arguments,
+        answers(b"", numbers.as_flattened()),
+    );
+}
+
+#[test]
 fn the_server_that_hands_connections_over() {
     let folder = Folder::new("workers");
     let workers = folder.path("socket");

@@ -78,13 +78,14 @@ pub use verdict::{Action, Rule, Verdict};
 ///
 /// # Cost
 ///
-/// [`check`](Self::check) searches a sorted map, once, or once more for each address inside: the time grows
-/// with the logarithm of the number of rules. A rule costs up to 100 bytes, whatever its network.
+/// [`check`](Self::check) looks into an [`LpmMap`], once, or once more for each address inside; a list of a hundred
+/// thousand rules answers well within a microsecond. A rule takes 50 to 300 bytes: more where networks are far
+/// apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessList<O = LongestMatch> {
     rules: Vec<Rule>,
-    /// The number of the rule that decides about addresses for which a network is the longest match.
-    index: LpmMap<usize>,
+    /// Of each network the rule that decides about addresses for which it is the longest match.
+    deciding: LpmMap<Rule>,
     has_allow: bool,
     otherwise: Option<Action>,
     keeps_mapped: bool,
@@ -170,9 +171,9 @@ impl<O: Order> AccessList<O> {
     #[must_use]
     pub fn keep_mapped(mut self) -> Self {
         self.keeps_mapped = true;
-        self.index.clear();
+        self.deciding.clear();
         for number in 0..self.rules.len() {
-            self.place(number);
+            self.place(self.rules[number]);
         }
         self
     }
@@ -212,12 +213,11 @@ impl<O: Order> AccessList<O> {
     fn add(&mut self, rule: Rule) {
         self.has_allow |= rule.action() == Action::Allow;
         self.rules.push(rule);
-        self.place(self.rules.len() - 1);
+        self.place(rule);
     }
 
     /// Puts a rule, which comes behind those that were placed before it, where it decides.
-    fn place(&mut self, number: usize) {
-        let rule = self.rules[number];
+    fn place(&mut self, rule: Rule) {
         for network in rule.networks() {
             let network = if self.keeps_mapped {
                 network
@@ -228,25 +228,24 @@ impl<O: Order> AccessList<O> {
                 // Only a shorter one that came later is searched behind it.
                 self.is_covered(network)
             } else {
-                let before = self.index.get(network);
-                let before = before.map(|&before| self.rules[before].action());
+                let before = self.deciding.get(network).map(Rule::action);
                 before == Some(Action::Deny) || before == Some(rule.action())
             };
             if !is_idle {
-                self.index.insert(network, number);
+                self.deciding.insert(network, rule);
             }
         }
     }
 
     /// Whether a network that was placed contains this one, or is the same.
     fn is_covered(&self, network: Cidr) -> bool {
-        let shortest = self.index.matches(network.address()).next();
+        let shortest = self.deciding.matches(network.address()).next();
         shortest.is_some_and(|(shortest, _)| shortest.prefix_len() <= network.prefix_len())
     }
 
     fn judge(&self, address: IpAddr, inside: Option<IpAddr>) -> Verdict {
-        let rule = self.index.longest_match(inside.unwrap_or(address));
-        let rule = rule.map(|(_, &number)| self.rules[number]);
+        let rule = self.deciding.longest_match(inside.unwrap_or(address));
+        let rule = rule.map(|(_, rule)| *rule);
         let action = rule.map_or_else(|| self.default_action(), |rule| rule.action());
         Verdict::new(address, inside, action, rule)
     }
