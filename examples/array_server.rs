@@ -90,7 +90,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     match &args.file {
         Some(path) => serve_file(args, NpyFile::open(path)?),
-        None => serve_recipe(args, arrays::recipe(args.count)),
+        None => serve_recipe(args, arrays::recipe(args.count)?),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod part_file;
 
+use std::collections::TryReserveError;
 use std::fmt::{self, Debug};
 use std::io;
 use std::mem::MaybeUninit;
@@ -26,9 +27,15 @@ pub enum Wire {
 }
 
 /// The array of the recipe: 0, 1, 2 …
-#[must_use]
-pub fn recipe(count: usize) -> Vec<f64> {
-    (0..count).map(|n| n as f64).collect()
+///
+/// # Errors
+///
+/// There is no memory for so many.
+pub fn recipe(count: usize) -> Result<Vec<f64>, TryReserveError> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count)?;
+    values.extend((0..count).map(|n| n as f64));
+    Ok(values)
 }
 
 /// Compares elements with those of the recipe.

@@ -247,7 +247,7 @@ fn only_those_who_are_allowed_are_served() {
 
 #[test]
 fn options_that_do_not_go_together_are_refused() {
-    let cases: [(&str, &[&str], i32); 5] = [
+    let cases: [(&str, &[&str], i32); 6] = [
         ("array_server", &["--wire", "chunked", "--zero-copy"], 2),
         ("array_client", &["--streams", "2"], 2),
         (
@@ -257,6 +257,7 @@ fn options_that_do_not_go_together_are_refused() {
         ),
         ("array_client", &["--wire", "chunked", "--resume"], 2),
         ("array_client", &["--count", "18446744073709551615"], 1),
+        ("array_server", &["--count", "18446744073709551615"], 1),
     ];
     for (program, options, code) in cases {
         let ended = Program::start(program, options).wait();
