@@ -43,9 +43,8 @@ impl<T> Array<T> {
 
     /// Returns the element at an index, one number for each dimension; `None` outside of the array.
     #[must_use]
-    pub fn get(&self, index: &[u64]) -> Option<&T> {
-        let offset = self.shape.offset(index)?;
-        self.values.get(usize::try_from(offset).ok()?)
+    pub fn get(&self, index: &[usize]) -> Option<&T> {
+        self.values.get(self.shape.offset(index)?)
     }
 
     /// Returns the elements in the order that the shape tells, without copying them.

@@ -83,15 +83,20 @@ impl Shape {
 
     /// Returns where in memory the element at `index` is, counted in elements; `None` outside of the array.
     #[must_use]
-    pub fn offset(&self, index: &[u64]) -> Option<u64> {
-        let inside =
-            index.len() == self.dims.len() && index.iter().zip(&self.dims).all(|(i, dim)| i < dim);
-        let step = |offset: u64, (i, dim): (&u64, &u64)| offset.checked_mul(*dim)?.checked_add(*i);
+    pub fn offset(&self, index: &[usize]) -> Option<usize> {
+        if index.len() != self.dims.len() {
+            return None;
+        }
+        let step = |offset: usize, (&i, &dim): (&usize, &u64)| match (i as u64) < dim {
+            true => offset
+                .checked_mul(usize::try_from(dim).ok()?)?
+                .checked_add(i),
+            false => None,
+        };
         let mut pairs = index.iter().zip(&self.dims);
-        match (inside, self.order) {
-            (false, _) => None,
-            (true, Order::C) => pairs.try_fold(0, step),
-            (true, Order::Fortran) => pairs.rev().try_fold(0, step),
+        match self.order {
+            Order::C => pairs.try_fold(0, step),
+            Order::Fortran => pairs.rev().try_fold(0, step),
         }
     }
 }
