@@ -157,6 +157,8 @@ mod book {
     struct Auth;
     #[doc = include_str!("../../docs/src/recipes/tls.md")]
     struct Tls;
+    #[doc = include_str!("../../docs/src/recipes/networks.md")]
+    struct Networks;
     #[doc = include_str!("../../docs/src/recipes/cidr.md")]
     struct Cidr;
     #[doc = include_str!("../../docs/src/recipes/pass-socket.md")]
