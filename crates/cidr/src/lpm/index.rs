@@ -51,7 +51,7 @@ use crate::error::LpmError;
 /// # Cost
 ///
 /// A million IPv4 networks as the Internet has them take about 18 bytes each, and a match of an IPv4 address mostly reads
-/// one line of the cache, and a byte to know the length. An IPv6 network takes 20 to 30 bytes, and a match reads a line or
+/// one line of the cache, and a byte to know the length. An IPv6 network takes about 26 bytes, and a match reads a line or
 /// two for each four bits by which there are more networks than 16.
 #[derive(Clone)]
 pub struct LpmIndex<B = Vec<u8>> {
