@@ -5,6 +5,8 @@ use std::path::Path;
 
 #[path = "../fuzz/check.rs"]
 mod check;
+#[path = "../fuzz/check_chunked.rs"]
+mod check_chunked;
 
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,4 +25,19 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn npy() {
     replay("npy", check::npy);
+}
+
+#[test]
+fn chunked_headers() {
+    replay("chunked_header", check_chunked::header);
+}
+
+#[test]
+fn chunked_requests() {
+    replay("chunked_request", check_chunked::request);
+}
+
+#[test]
+fn chunked_streams() {
+    replay("chunked_stream", check_chunked::stream);
 }
