@@ -66,6 +66,9 @@ const DICT: usize = 192;
 const EXCEPTION: usize = 256;
 /// Room for what two levels of nesting may have open in protocol 0: the tuple of arguments, and the list in there.
 const MAX_MARKS: usize = 2 * Options::MAX_DEPTH;
+/// From so many values on there is room for all the others at once: where memory does not grow in its place, doubling
+/// it takes half as much again.
+const MANY: usize = 1 << 18;
 
 impl<'de, 'o> Reader<'de, 'o> {
     fn new(pickle: &'de [u8], options: &'o Options) -> Self {
@@ -318,9 +321,13 @@ impl<'de, 'o> Reader<'de, 'o> {
 
     #[inline]
     fn push_with(&mut self, cell: Cell<'de>, memory: usize) -> Result<(), Fault> {
-        let id = NodeId(self.tree.cells.len() as u32);
+        let count = self.tree.cells.len();
+        if count >= MANY && count == self.tree.cells.capacity() {
+            let most = self.max_pushed.saturating_sub(self.pushed) + 1;
+            self.tree.cells.reserve_exact(most.min(3 * count));
+        }
         self.tree.cells.push(cell);
-        self.mention(id, CELL + memory)
+        self.mention(NodeId(count as u32), CELL + memory)
     }
 
     #[inline]
